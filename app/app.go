@@ -1,0 +1,63 @@
+// Package app is what an application of a peer implements, and what a running peer offers it.
+//
+// An application is a small Go value with a name, commands, a start and a stop:
+//
+//	type hello struct{ peer app.Peer }
+//
+//	func (h *hello) Name() string                                 { return "hello" }
+//	func (h *hello) Start(_ context.Context, p app.Peer) error    { h.peer = p; return nil }
+//	func (h *hello) Stop(context.Context) error                   { return nil }
+//	func (h *hello) Commands() []app.Spec {
+//		return []app.Spec{{
+//			Name: "hello", Summary: "greet everybody",
+//			Run: func(context.Context, *app.Env, app.Args) (any, error) {
+//				return fmt.Sprintf("hello to %d members", len(h.peer.Members())), nil
+//			},
+//		}}
+//	}
+//
+// Each command stands at once in the console with completion and help, in scripts,
+// in suites and in the Exec RPC. What an application sends travels over the connections
+// that Peer.Dial gives, so that faults and simulation apply to it as to everything else:
+// an application never opens a socket itself.
+package app
+
+import (
+	"context"
+
+	"google.golang.org/grpc"
+)
+
+// App is an application of a peer. A peer owns its App values: each peer has its own.
+type App interface {
+	// Name is one lower-case word. The peer adds the commands "NAME start" and "NAME stop".
+	Name() string
+	// Commands are added to the peer's table. Called once, before Start; the
+	// commands may be run before Start and after Stop and then return ErrNotStarted.
+	Commands() []Spec
+	// Start begins the application's work: the peer has joined, and has announced
+	// the application to the others. It may block until the application is ready;
+	// ctx bounds only that. peer is valid until Stop has returned.
+	Start(ctx context.Context, peer Peer) error
+	// Stop says goodbye, within ctx, and waits for all goroutines. After Stop, Start may be called again.
+	Stop(ctx context.Context) error
+}
+
+// Registrar is implemented by an App that serves gRPC. Register is called once, before the
+// peer's server starts; calls may arrive while the App is not started and are best answered
+// with codes.Unavailable.
+type Registrar interface {
+	Register(grpc.ServiceRegistrar)
+}
+
+// Observer is implemented by an App that wants to know who comes and goes.
+// Observe is called from one goroutine, in order, between Start and Stop; it must not block for long.
+type Observer interface {
+	Observe(MemberEvent)
+}
+
+// Receiver is implemented by an App that receives what Peer.Broadcast sends.
+// Receive is called from one goroutine, between Start and Stop; it must not block for long.
+type Receiver interface {
+	Receive(from Member, payload []byte)
+}
