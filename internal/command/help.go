@@ -1,0 +1,138 @@
+package command
+
+import (
+	"fmt"
+	"strings"
+
+	"peerlab.example/peerlab/app"
+)
+
+// Synopsis is how a command is called: NAME ARG [OPTIONAL…] [--flag VALUE].
+func Synopsis(s *app.Spec) string {
+	var b strings.Builder
+	b.WriteString(s.Name)
+	for _, p := range s.Params {
+		name := strings.ToUpper(p.Name)
+		if p.Kind == app.Enum {
+			name = strings.Join(p.Values, "|")
+		}
+		if p.Repeated {
+			name += "…"
+		}
+		if p.Optional {
+			name = "[" + name + "]"
+		}
+		b.WriteString(" " + name)
+	}
+	for _, f := range s.Flags {
+		b.WriteString(" [--" + f.Name)
+		if f.Kind != app.Bool {
+			b.WriteString(" " + strings.ToUpper(string(f.Kind)))
+		}
+		b.WriteString("]")
+	}
+	return b.String()
+}
+
+// Groups are the headings of the table in the order of registration.
+func (t *Table) Groups() []string {
+	var out []string
+	seen := map[string]bool{}
+	for _, s := range t.specs {
+		if !seen[s.Group] {
+			seen[s.Group] = true
+			out = append(out, s.Group)
+		}
+	}
+	return out
+}
+
+// InGroup are the commands under a heading.
+func (t *Table) InGroup(group string) []*app.Spec {
+	var out []*app.Spec
+	for _, s := range t.specs {
+		if s.Group == group {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+// Overview is the text of "help": one line per command, by group; only one group unless group is "".
+func (t *Table) Overview(group string) string {
+	width := 0
+	for _, s := range t.specs {
+		width = max(width, len([]rune(short(s))))
+	}
+	var b strings.Builder
+	for _, g := range t.Groups() {
+		if group != "" && g != group {
+			continue
+		}
+		fmt.Fprintf(&b, "%s\n", g)
+		for _, s := range t.InGroup(g) {
+			fmt.Fprintf(&b, "  %s%s  %s\n", short(s), strings.Repeat(" ", width-len([]rune(short(s)))), s.Summary)
+		}
+	}
+	return b.String()
+}
+
+// short is the synopsis without flags.
+func short(s *app.Spec) string {
+	bare := *s
+	bare.Flags = nil
+	return Synopsis(&bare)
+}
+
+// Describe is the text of "help NAME".
+func Describe(s *app.Spec) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s\n  %s\n", Synopsis(s), s.Summary)
+	if s.Detail != "" {
+		fmt.Fprintf(&b, "\n  %s\n", strings.ReplaceAll(strings.TrimSpace(s.Detail), "\n", "\n  "))
+	}
+	if len(s.Flags) > 0 {
+		b.WriteString("\n")
+		for _, f := range s.Flags {
+			fmt.Fprintf(&b, "  --%-14s %s%s\n", f.Name, f.Summary, defaultText(f))
+		}
+	}
+	fmt.Fprintf(&b, "\nexample\n  %s\n", s.Example)
+	if len(s.Aliases) > 0 {
+		fmt.Fprintf(&b, "aliases\n  %s\n", strings.Join(s.Aliases, ", "))
+	}
+	return b.String()
+}
+
+func defaultText(f app.Flag) string {
+	if f.Default == "" || f.Kind == app.Bool {
+		return ""
+	}
+	return " (default " + f.Default + ")"
+}
+
+// Markdown is the whole table as HELP.md.
+func (t *Table) Markdown() string {
+	var b strings.Builder
+	for _, g := range t.Groups() {
+		fmt.Fprintf(&b, "\n## %s\n", g)
+		for _, s := range t.InGroup(g) {
+			fmt.Fprintf(&b, "\n### `%s`\n\n%s.\n", Synopsis(s), s.Summary)
+			if s.Detail != "" {
+				fmt.Fprintf(&b, "\n%s\n", strings.TrimSpace(s.Detail))
+			}
+			if len(s.Flags) > 0 {
+				b.WriteString("\n| flag | meaning |\n| --- | --- |\n")
+				for _, f := range s.Flags {
+					fmt.Fprintf(&b, "| `--%s` | %s%s |\n", f.Name, f.Summary, defaultText(f))
+				}
+			}
+			fmt.Fprintf(&b, "\nExample: `%s`", s.Example)
+			if len(s.Aliases) > 0 {
+				fmt.Fprintf(&b, " · also: `%s`", strings.Join(s.Aliases, "`, `"))
+			}
+			b.WriteString("\n")
+		}
+	}
+	return b.String()
+}
