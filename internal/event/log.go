@@ -8,7 +8,6 @@ import (
 	"sync"
 	"time"
 
-	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	eventv1 "peerlab.example/peerlab/proto/peerlab/event/v1"
@@ -101,6 +100,3 @@ func (r *Reader) try() (e *eventv1.Event, missed uint64, more <-chan struct{}) {
 	r.next++
 	return e, missed, nil
 }
-
-// Clone copies an event, for readers that change it.
-func Clone(e *eventv1.Event) *eventv1.Event { return proto.CloneOf(e) }
