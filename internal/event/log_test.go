@@ -22,7 +22,7 @@ func shown(text string) *eventv1.Event {
 func TestLogNumbersAndStamps(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := New("alice", 8)
-		time.Sleep(3 * time.Second) // virtual
+		<-time.After(3 * time.Second) // virtual
 		l.Emit(shown("hello"))
 		e, missed := l.Read(0).Try()
 		if missed != 0 || e.GetSeq() != 1 || e.GetNode() != "alice" || e.GetMonoNs() != int64(3*time.Second) {
