@@ -1,0 +1,125 @@
+// Package bolt is a bootstrap store in one bbolt file. A change that was acknowledged
+// survives the end of the process, however it ends.
+//
+// Rosters are read from memory. Changes go to one goroutine, which makes all that wait
+// durable in one transaction, so that many callers share the cost of the disk.
+package bolt
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"go.etcd.io/bbolt"
+	bbolterrors "go.etcd.io/bbolt/errors"
+
+	"peerlab.example/peerlab/internal/bootstrap"
+	"peerlab.example/peerlab/internal/bootstrap/store/snapshot"
+	bootstrapv1 "peerlab.example/peerlab/proto/peerlab/bootstrap/v1"
+)
+
+// lockTimeout is how long Open waits for another process to let go of the file; a
+// predecessor that was told to end does so within it.
+const lockTimeout = time.Second
+
+// Store implements bootstrap.Store and bootstrap.Updater.
+type Store struct {
+	table    *snapshot.Table
+	file     *file
+	requests chan *request
+	closing  chan struct{} // closed by Close
+	once     sync.Once
+	tasks    sync.WaitGroup
+	closeErr error // written by once
+
+	mu      sync.Mutex
+	failure error // guarded by mu; why the last transaction failed, nil if it did not
+}
+
+// Open opens or creates the file, and its folder. maxGroups is as in snapshot.New.
+// A file that another process has open is an error which says so.
+func Open(path string, maxGroups int) (*Store, error) {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return nil, fmt.Errorf("open store %s: %w", path, err)
+	}
+	db, err := bbolt.Open(path, 0o600, &bbolt.Options{Timeout: lockTimeout, FreelistType: bbolt.FreelistMapType})
+	if errors.Is(err, bbolterrors.ErrTimeout) {
+		return nil, fmt.Errorf("open store %s: another process has it open", path)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open store %s: %w", path, err)
+	}
+	s := &Store{
+		table:    snapshot.New(maxGroups),
+		file:     &file{db},
+		requests: make(chan *request),
+		closing:  make(chan struct{}),
+	}
+	floor, rosters, err := s.file.load()
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("open store %s: %w", path, err), db.Close())
+	}
+	s.table.Restore(floor, rosters)
+	s.tasks.Go(s.run)
+	return s, nil
+}
+
+// Close ends all watches, waits for the transaction that is under way, and closes the
+// file. It is idempotent.
+func (s *Store) Close() error {
+	s.once.Do(func() {
+		close(s.closing)
+		s.tasks.Wait()
+		s.table.Close()
+		s.closeErr = s.file.db.Close()
+	})
+	return s.closeErr
+}
+
+// Load returns the last durable roster of a group, from memory.
+func (s *Store) Load(ctx context.Context, group string) (*bootstrapv1.Roster, error) {
+	return s.table.Load(ctx, group)
+}
+
+// Watch yields a roster when it is durable.
+func (s *Store) Watch(ctx context.Context, group string) iter.Seq2[*bootstrapv1.Roster, error] {
+	return s.table.Watch(ctx, group)
+}
+
+// Groups are the names of all groups.
+func (s *Store) Groups(ctx context.Context) ([]string, error) { return s.table.Groups(ctx) }
+
+// CompareAndSwap is that of bootstrap.Store.
+func (s *Store) CompareAndSwap(ctx context.Context, group string, revision uint64, r *bootstrapv1.Roster) error {
+	_, _, err := s.submit(ctx, group, func(now *bootstrapv1.Roster) (*bootstrapv1.Roster, error) {
+		if now.GetRevision() != revision {
+			return nil, bootstrap.ErrConflict
+		}
+		return r, nil
+	})
+	return err
+}
+
+// Update is that of bootstrap.Updater.
+func (s *Store) Update(ctx context.Context, group string, change bootstrap.Change) (before, after *bootstrapv1.Roster, err error) {
+	return s.submit(ctx, group, func(r *bootstrapv1.Roster) (*bootstrapv1.Roster, error) { return change(r), nil })
+}
+
+// Healthy returns nil when the last change could be written. After a failure it tries
+// to write again.
+func (s *Store) Healthy(ctx context.Context) error {
+	s.mu.Lock()
+	failed := s.failure != nil
+	s.mu.Unlock()
+	if !failed {
+		_, err := s.table.Load(ctx, "")
+		return err
+	}
+	_, _, err := s.send(ctx, &request{probe: true})
+	return err
+}

@@ -1,0 +1,112 @@
+package bolt
+
+import (
+	"context"
+
+	"peerlab.example/peerlab/internal/bootstrap"
+	"peerlab.example/peerlab/internal/bootstrap/store/snapshot"
+	bootstrapv1 "peerlab.example/peerlab/proto/peerlab/bootstrap/v1"
+)
+
+// maxBatch bounds the changes of one transaction, and so how long the first of them waits.
+const maxBatch = 1024
+
+// request is a change that waits for the writer.
+type request struct {
+	ctx    context.Context
+	group  string
+	change func(*bootstrapv1.Roster) (*bootstrapv1.Roster, error)
+	probe  bool // writes nothing but must reach the disk
+	answer chan struct{}
+
+	// Written by the writer before it closes answer.
+	before, after *bootstrapv1.Roster
+	err           error
+}
+
+func (s *Store) submit(ctx context.Context, group string, change func(*bootstrapv1.Roster) (*bootstrapv1.Roster, error)) (before, after *bootstrapv1.Roster, err error) {
+	return s.send(ctx, &request{group: group, change: change})
+}
+
+// send gives a request to the writer and waits for its answer.
+func (s *Store) send(ctx context.Context, r *request) (before, after *bootstrapv1.Roster, err error) {
+	r.ctx, r.answer = ctx, make(chan struct{})
+	select {
+	case s.requests <- r: // the writer answers whatever it takes
+	case <-s.closing:
+		return nil, nil, bootstrap.ErrClosed
+	case <-ctx.Done():
+		return nil, nil, ctx.Err()
+	}
+	select {
+	case <-r.answer:
+		return r.before, r.after, r.err
+	case <-ctx.Done():
+		return nil, nil, ctx.Err()
+	}
+}
+
+// run is the writer. While one transaction is on its way to the disk, requests gather for the next.
+func (s *Store) run() {
+	for {
+		select {
+		case <-s.closing:
+			return
+		case r := <-s.requests:
+			s.commit(s.gather(r))
+		}
+	}
+}
+
+// gather returns first and all requests that wait behind it.
+func (s *Store) gather(first *request) []*request {
+	batch := []*request{first}
+	for len(batch) < maxBatch {
+		select {
+		case r := <-s.requests:
+			batch = append(batch, r)
+		default:
+			return batch
+		}
+	}
+	return batch
+}
+
+// commit applies requests in their order, each to the outcome of those before it, makes
+// all durable at once, and then answers. If the disk fails, none of them has happened.
+func (s *Store) commit(requests []*request) {
+	batch := s.table.Begin()
+	probe := false
+	for _, r := range requests {
+		r.apply(batch)
+		probe = probe || r.probe
+	}
+	var err error
+	if len(batch.Staged()) > 0 || probe {
+		err = s.file.save(batch)
+		s.mu.Lock()
+		s.failure = err
+		s.mu.Unlock()
+	}
+	if err == nil {
+		batch.Publish()
+	}
+	for _, r := range requests {
+		if r.err == nil {
+			r.err = err
+		}
+		close(r.answer)
+	}
+}
+
+// apply makes the change of a request in a batch that is not durable yet.
+func (r *request) apply(batch *snapshot.Batch) {
+	if r.err = r.ctx.Err(); r.err != nil || r.probe {
+		return
+	}
+	r.before = batch.Load(r.group)
+	r.after, r.err = r.change(r.before)
+	if r.err == nil && r.after != r.before {
+		r.err = batch.Put(r.after)
+	}
+}

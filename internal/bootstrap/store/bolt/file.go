@@ -1,0 +1,93 @@
+package bolt
+
+import (
+	"encoding/binary"
+	"fmt"
+
+	"go.etcd.io/bbolt"
+	"google.golang.org/protobuf/proto"
+
+	"peerlab.example/peerlab/internal/bootstrap/store/snapshot"
+	bootstrapv1 "peerlab.example/peerlab/proto/peerlab/bootstrap/v1"
+)
+
+// The layout of the file. Bucket "rosters" has one bootstrapv1.Roster per group name; bucket "meta"
+// has "format", this layout's number as text, and "floor", eight bytes big endian.
+const format = "1"
+
+var (
+	rostersBucket = []byte("rosters")
+	metaBucket    = []byte("meta")
+	formatKey     = []byte("format")
+	floorKey      = []byte("floor")
+)
+
+// file is the database, in terms of rosters.
+type file struct {
+	db *bbolt.DB
+}
+
+// load prepares a new file, or reads all that an old one has.
+func (f *file) load() (floor uint64, rosters []*bootstrapv1.Roster, err error) {
+	err = f.db.Update(func(tx *bbolt.Tx) error {
+		meta, err := tx.CreateBucketIfNotExists(metaBucket)
+		if err != nil {
+			return err
+		}
+		if have := meta.Get(formatKey); have != nil && string(have) != format {
+			return fmt.Errorf("it has format %.20q, and this version knows %s", have, format)
+		}
+		if err := meta.Put(formatKey, []byte(format)); err != nil {
+			return err
+		}
+		if v := meta.Get(floorKey); len(v) == 8 {
+			floor = binary.BigEndian.Uint64(v)
+		}
+		bucket, err := tx.CreateBucketIfNotExists(rostersBucket)
+		if err != nil {
+			return err
+		}
+		rosters, err = readAll(bucket)
+		return err
+	})
+	return floor, rosters, err
+}
+
+func readAll(bucket *bbolt.Bucket) ([]*bootstrapv1.Roster, error) {
+	var rosters []*bootstrapv1.Roster
+	err := bucket.ForEach(func(name, value []byte) error {
+		r := &bootstrapv1.Roster{}
+		if err := proto.Unmarshal(value, r); err != nil {
+			return fmt.Errorf("roster of group %q: %w", name, err)
+		}
+		if r.GetGroup() != string(name) {
+			return fmt.Errorf("roster of group %q: it is that of %q", name, r.GetGroup())
+		}
+		rosters = append(rosters, r)
+		return nil
+	})
+	return rosters, err
+}
+
+// save makes a batch durable.
+func (f *file) save(b *snapshot.Batch) error {
+	return f.db.Update(func(tx *bbolt.Tx) error {
+		bucket := tx.Bucket(rostersBucket)
+		for name, r := range b.Staged() {
+			if r == nil {
+				if err := bucket.Delete([]byte(name)); err != nil {
+					return fmt.Errorf("forget group %s: %w", name, err)
+				}
+				continue
+			}
+			value, err := proto.Marshal(r)
+			if err == nil {
+				err = bucket.Put([]byte(name), value)
+			}
+			if err != nil {
+				return fmt.Errorf("write group %s: %w", name, err)
+			}
+		}
+		return tx.Bucket(metaBucket).Put(floorKey, binary.BigEndian.AppendUint64(nil, b.Floor()))
+	})
+}
