@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -36,6 +37,7 @@ type Store struct {
 	once     sync.Once
 	tasks    sync.WaitGroup
 	closeErr error // written by once
+	commits  atomic.Uint64
 
 	mu      sync.Mutex
 	failure error // guarded by mu; why the last transaction failed, nil if it did not
@@ -109,6 +111,10 @@ func (s *Store) CompareAndSwap(ctx context.Context, group string, revision uint6
 func (s *Store) Update(ctx context.Context, group string, change bootstrap.Change) (before, after *bootstrapv1.Roster, err error) {
 	return s.submit(ctx, group, func(r *bootstrapv1.Roster) (*bootstrapv1.Roster, error) { return change(r), nil })
 }
+
+// Commits is how many transactions have reached the disk since Open. It stays below the number of
+// changes when those come together.
+func (s *Store) Commits() uint64 { return s.commits.Load() }
 
 // Healthy returns nil when the last change could be written. After a failure it tries
 // to write again.

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -157,6 +158,36 @@ func TestConflictInsideABatch(t *testing.T) {
 			t.Fatalf("round %d: %d of 16 swaps from one revision won", round, won)
 		}
 	}
+}
+
+// All changes that come while one is on its way to the disk share the next transaction.
+func TestChangesShareATransaction(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := open(t, filepath.Join(t.TempDir(), "roster.db"), 0)
+		slow := make(chan struct{})
+		var wg sync.WaitGroup
+		update := func(change bootstrap.Change) {
+			wg.Go(func() {
+				if _, _, err := s.Update(t.Context(), "a", change); err != nil {
+					t.Errorf("update: %v", err)
+				}
+			})
+			synctest.Wait()
+		}
+		update(func(r *bootstrapv1.Roster) *bootstrapv1.Roster {
+			<-slow // stands for a disk that takes its time
+			return bootstrap.UpdateConfig(r, &bootstrapv1.Config{MaxPeers: 100}, time.Now())
+		})
+		for i := range 64 {
+			update(joinPeer(i))
+		}
+		close(slow)
+		wg.Wait()
+		if r, err := s.Load(t.Context(), "a"); err != nil || r.GetCount() != 64 || s.Commits() != 2 {
+			t.Errorf("%d peers in %d transactions, %v; want 64 in 2", r.GetCount(), s.Commits(), err)
+		}
+	})
 }
 
 // Close while many write: each caller gets an answer, and each success is in the file.

@@ -83,10 +83,7 @@ func (s *Store) commit(requests []*request) {
 	}
 	var err error
 	if len(batch.Staged()) > 0 || probe {
-		err = s.file.save(batch)
-		s.mu.Lock()
-		s.failure = err
-		s.mu.Unlock()
+		err = s.save(batch)
 	}
 	if err == nil {
 		batch.Publish()
@@ -109,4 +106,15 @@ func (r *request) apply(batch *snapshot.Batch) {
 	if r.err == nil && r.after != r.before {
 		r.err = batch.Put(r.after)
 	}
+}
+
+func (s *Store) save(batch *snapshot.Batch) error {
+	err := s.file.save(batch)
+	if err == nil {
+		s.commits.Add(1)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.failure = err
+	return err
 }
