@@ -1,0 +1,196 @@
+package testcoord
+
+import (
+	"io"
+	"sync"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	bootstrapv1 "peerlab.example/peerlab/proto/peerlab/bootstrap/v1"
+	eventv1 "peerlab.example/peerlab/proto/peerlab/event/v1"
+	testcoordv1 "peerlab.example/peerlab/proto/peerlab/testcoord/v1"
+)
+
+// Options are what a run needs beyond its suite. The zero value waits for peers that others start.
+type Options struct {
+	// Runner starts the peers; nil when they are started by somebody else and attach on their own.
+	Runner Runner
+	// Bootstrap is asked for the roster of Group, and judges "roster size"; when nil, the newest
+	// roster that each peer has logged does.
+	Bootstrap bootstrapv1.BootstrapServiceClient
+	Group     string
+	// Out gets one line per step and the summary; nil is nobody.
+	Out io.Writer
+	// Color allows colours in Out.
+	Color bool
+	// Verbose shows the output of commands that did not fail, too.
+	Verbose bool
+	// KeepGoing goes on after a step that failed.
+	KeepGoing bool
+	// StepTimeout bounds a command; 0 means 30s.
+	StepTimeout time.Duration
+	// StartTimeout bounds the time until all peers have attached; 0 means 30s.
+	StartTimeout time.Duration
+	// EndTimeout is how long a peer may take to leave when asked; 0 means 10s.
+	EndTimeout time.Duration
+	// Log gets what a developer of peerlab wants to know.
+	Log zerolog.Logger
+}
+
+// Timing that no suite needs to change.
+const (
+	// settle is how long an exact count must hold, so that one too many is seen.
+	settle = 100 * time.Millisecond
+	// halfGrace is how long to wait for the process of a lost stream to end, so that its status can be
+	// told, and for the rest of the stream of a process that ended.
+	halfGrace = 2 * time.Second
+	// killGrace is how long a process may take to end after SIGTERM, and a command after it was cancelled.
+	killGrace = 2 * time.Second
+)
+
+// Coordinator runs one suite once. It is the service that the peers attach to, and the only scheduler.
+type Coordinator struct {
+	testcoordv1.UnimplementedCoordinatorServiceServer
+	suite *Suite
+	opt   Options
+	log   zerolog.Logger
+	print *printer
+
+	// Of the run, used by its goroutine only:
+	result  *Result
+	section *SectionRecord
+	filters []*pendingFilter
+	told    int      // how many of deaths are reported
+	details []string // what to show below the step that runs, though it did not fail
+
+	group sync.WaitGroup // streams, and watchers of processes
+
+	mu       sync.Mutex
+	start    time.Time         // guarded by mu
+	peers    map[string]*peer  // fixed; what is in it is guarded by mu
+	watchers map[*watcher]bool // guarded by mu
+	deaths   []*life           // guarded by mu; ends that nobody asked for
+	steps    uint64            // guarded by mu; the last id of a command
+	roster   int               // guarded by mu; -1 when not known
+	closed   bool              // guarded by mu; the run is over
+}
+
+// New returns a coordinator, which starts nothing before Run. Peers that are started by somebody
+// else may attach at once.
+func New(suite *Suite, opt Options) *Coordinator {
+	orElse := func(d *time.Duration, v time.Duration) {
+		if *d == 0 {
+			*d = v
+		}
+	}
+	orElse(&opt.StepTimeout, 30*time.Second)
+	orElse(&opt.StartTimeout, 30*time.Second)
+	orElse(&opt.EndTimeout, 10*time.Second)
+	if opt.Out == nil {
+		opt.Out = io.Discard
+	}
+	c := &Coordinator{
+		suite: suite, opt: opt, log: opt.Log.With().Str("component", "testcoord").Logger(),
+		print: &printer{out: opt.Out, color: opt.Color},
+		start: time.Now(), peers: map[string]*peer{}, watchers: map[*watcher]bool{}, roster: -1,
+	}
+	for _, name := range suite.Peers {
+		p := &peer{name: name, view: view{}}
+		if opt.Bootstrap != nil {
+			p.roster = func() int { return c.roster }
+		}
+		if opt.Runner == nil {
+			c.newLife(p, nil)
+		}
+		c.peers[name] = p
+	}
+	return c
+}
+
+// newLife begins a life of the peer. The lock is held, or nobody else knows the coordinator yet.
+func (c *Coordinator) newLife(p *peer, process Process) *life {
+	p.life = &life{
+		peer: p, process: process, calls: map[uint64]*call{},
+		attached: make(chan struct{}), gone: make(chan struct{}),
+	}
+	return p.life
+}
+
+// take takes an event of a peer in, and tells those who watch. The lock is held.
+func (c *Coordinator) take(l *life, e *eventv1.Event) {
+	p := l.peer
+	l.seq = max(l.seq, e.GetSeq())
+	p.log = append(p.log, entry{e, time.Now()})
+	p.view.fold(e)
+	c.changed(p, e)
+}
+
+// changed tells the watchers that something about a peer is new; e may be nil. The lock is held.
+func (c *Coordinator) changed(p *peer, e *eventv1.Event) {
+	for w := range c.watchers {
+		w.changed(p, e)
+	}
+}
+
+// settleCalls ends the calls of a life that are done and whose events have all arrived. The lock is held.
+func (c *Coordinator) settleCalls(l *life) {
+	for id, k := range l.calls {
+		if k.done == nil || k.done.GetEventSeq() > l.seq {
+			continue
+		}
+		delete(l.calls, id)
+		l.peer.ran, l.peer.output, l.peer.result = true, k.output.String(), k.done.GetResultJson()
+		close(k.ended)
+		c.changed(l.peer, nil)
+	}
+}
+
+// half notes that the stream or the process of a life has ended, and ends the life when both have,
+// or when the other half takes too long. The lock is held.
+func (c *Coordinator) half(l *life) {
+	noProcess := l.process == nil || l.exited
+	noStream := l.session == nil || l.detached
+	if noProcess && noStream {
+		c.over(l)
+		return
+	}
+	if l.grace == nil && l.parting == "" {
+		l.grace = time.AfterFunc(halfGrace, func() {
+			c.mu.Lock()
+			defer c.mu.Unlock()
+			c.over(l)
+		})
+	}
+}
+
+// over ends a life: all that waits for the peer fails at once. The lock is held.
+func (c *Coordinator) over(l *life) {
+	if l.isGone() {
+		return
+	}
+	if l.grace != nil {
+		l.grace.Stop()
+	}
+	if l.session != nil {
+		l.session.end()
+	}
+	l.death = l.describeEnd()
+	if l.parting == "" {
+		c.deaths = append(c.deaths, l)
+	}
+	for id, k := range l.calls {
+		delete(l.calls, id)
+		if k.done == nil {
+			k.err = &diedError{name: l.peer.name, how: l.death}
+		}
+		close(k.ended)
+	}
+	close(l.gone)
+	c.changed(l.peer, nil)
+}
+
+// diedError is a peer that ended while something waited for it.
+type diedError struct{ name, how string }
+
+func (e *diedError) Error() string { return e.name + " " + e.how }

@@ -1,0 +1,112 @@
+package testcoord
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"peerlab.example/peerlab/app"
+	"peerlab.example/peerlab/internal/command"
+)
+
+// profiles are the gossip profiles that a suite may name.
+var profiles = []string{"lan", "wan", "local", "fast"}
+
+// once reports whether a header word stands for the first time, with something after it.
+func (p *parser) once(l line, what string) bool {
+	name := l.words[0].Text
+	if before, ok := p.defined[name]; ok {
+		p.fail(l, l.col(0), "", "%s is set in line %d already", name, before)
+		return false
+	}
+	p.defined[name] = l.no
+	if len(l.words) == 1 {
+		p.fail(l, l.end(), "", "%s needs %s", name, what)
+		return false
+	}
+	return true
+}
+
+func (p *parser) suiteName(l line) {
+	if p.once(l, `a name: suite "partition and heal"`) {
+		p.suite.Name = l.after(1).text()
+	}
+}
+
+func (p *parser) tags(l line) {
+	if !p.once(l, "one or more words") {
+		return
+	}
+	for _, w := range l.words[1:] {
+		p.suite.Tags = append(p.suite.Tags, w.Text)
+	}
+}
+
+func (p *parser) timeout(l line) {
+	if !p.once(l, "a duration such as 2m") {
+		return
+	}
+	p.suite.Timeout, _ = p.duration(l, 1)
+	p.nothingAfter(l, 2)
+}
+
+func (p *parser) profile(l line) {
+	if !p.once(l, "one of "+strings.Join(profiles, ", ")) {
+		return
+	}
+	p.suite.Profile = l.words[1].Text
+	if !slices.Contains(profiles, p.suite.Profile) {
+		p.fail(l, l.col(1), command.Nearest(p.suite.Profile, profiles), "profile %q is none of %s", p.suite.Profile, strings.Join(profiles, ", "))
+	}
+	p.nothingAfter(l, 2)
+}
+
+func (p *parser) peers(l line) {
+	p.declared = true
+	if len(l.words) == 1 {
+		p.fail(l, l.end(), "", "peers needs names: peers alice bob p[1..50]")
+	}
+	for _, w := range l.words[1:] {
+		for _, name := range p.names(l, w) {
+			if slices.Contains(p.suite.Peers, name) {
+				p.fail(l, w.Col, "", "peer %q is declared twice", name)
+				continue
+			}
+			p.add(l, w.Col, name)
+		}
+	}
+}
+
+func (p *parser) section(l line) {
+	if len(l.words) == 1 {
+		p.fail(l, l.end(), "", `section needs a title: section "the split"`)
+		return
+	}
+	p.step(l, section{title: l.after(1).text()})
+}
+
+// duration reads word i. Zero is an error, since nothing waits for no time.
+func (p *parser) duration(l line, i int) (time.Duration, bool) {
+	if i >= len(l.words) {
+		p.fail(l, l.end(), "", "a duration such as 300ms, 1.5s or 2m is missing")
+		return 0, false
+	}
+	d, err := app.ParseDuration(l.words[i].Text)
+	if err != nil {
+		p.fail(l, l.col(i), "", "%s", err)
+		return 0, false
+	}
+	if d == 0 {
+		p.fail(l, l.col(i), "", "a duration must be larger than 0")
+	}
+	return d, d > 0
+}
+
+// nothingAfter reports a word too many at place i.
+func (p *parser) nothingAfter(l line, i int) bool {
+	if i < len(l.words) {
+		p.fail(l, l.col(i), "", "unexpected %q", l.words[i].Text)
+		return false
+	}
+	return true
+}

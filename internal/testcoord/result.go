@@ -1,0 +1,66 @@
+package testcoord
+
+import "time"
+
+// Status is how a step ended.
+type Status string
+
+// The ends of a step.
+const (
+	Passed  Status = "ok"
+	Failed  Status = "FAIL"
+	Skipped Status = "skip"
+)
+
+// Result is what a run was like.
+type Result struct {
+	// Suite is the name of the suite, File its file.
+	Suite, File string
+	Peers       int
+	// Passed, Failed and Skipped count Steps. A filter counts once for each of its peers.
+	Passed, Failed, Skipped int
+	Steps                   []StepRecord
+	Sections                []SectionRecord
+	// Problems are what went wrong outside of steps, such as a peer that died. They fail the run.
+	Problems []string
+	// Duration is that of the whole run; Ready that until all peers had attached.
+	Duration, Ready time.Duration
+	// Interrupted is set when the run was ended from outside.
+	Interrupted bool
+}
+
+// OK reports whether the run passed.
+func (r *Result) OK() bool { return r.Failed == 0 && len(r.Problems) == 0 && !r.Interrupted }
+
+// StepRecord is what became of a step.
+type StepRecord struct {
+	// Line is that in the file; Text the line.
+	Line int
+	Text string
+	// Section is the title of the section it stands in, or empty.
+	Section string
+	Status  Status
+	// Start is the time since the start of the run; Duration how long the step took.
+	Start, Duration time.Duration
+	// Err says why it failed; Details are the lines below that.
+	Err     string
+	Details []string
+}
+
+// SectionRecord is a section and how long it took.
+type SectionRecord struct {
+	Title           string
+	Start, Duration time.Duration
+}
+
+func (r *Result) add(s StepRecord) {
+	r.Steps = append(r.Steps, s)
+	switch s.Status {
+	case Passed:
+		r.Passed++
+	case Failed:
+		r.Failed++
+	case Skipped:
+		r.Skipped++
+	}
+}

@@ -1,0 +1,274 @@
+package testcoord
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"peerlab.example/peerlab/internal/command"
+	testcoordv1 "peerlab.example/peerlab/proto/peerlab/testcoord/v1"
+)
+
+// mode is what is wanted of a command's end.
+type mode byte
+
+const (
+	mustPass mode = 0
+	mustFail mode = '!'
+	mayFail  mode = '?'
+)
+
+// commandStep runs a line at peers.
+type commandStep struct {
+	who    who
+	line   string
+	mode   mode
+	within time.Duration // 0: the default
+}
+
+// command reads "[!|?] WHO [within D] COMMAND ARGS…", and the filters of the prototype.
+func (p *parser) command(l line) {
+	step := &commandStep{}
+	whole := l
+	if l.is(0, "!") || l.is(0, "?") {
+		step.mode = mode(l.words[0].Text[0])
+		l = l.after(1)
+	}
+	if len(l.words) == 0 {
+		p.fail(l, l.end(), "", "who runs what? %c alice msg hello", step.mode)
+		return
+	}
+	first := l.words[0]
+	if p.unclear(l, first) {
+		return
+	}
+	peers, ok := p.who(l, first)
+	step.who = peers
+	rest := l.after(1)
+	if rest.is(0, "within") {
+		d, isTime := p.duration(rest, 1)
+		step.within, ok = d, ok && isTime
+		rest = rest.after(2)
+	}
+	switch {
+	case len(rest.words) == 0:
+		if ok {
+			p.fail(l, l.end(), "", "%s runs which command?", first.Text)
+		}
+		return
+	case rest.is(0, "testfilter"):
+		p.filter(rest, peers, step.mode)
+		return
+	}
+	if p.checkCommand(rest) && ok {
+		step.line = rest.command()
+		p.step(whole, step)
+	}
+}
+
+// unclear reports a line whose first word is no peer, and most likely was meant as something else.
+func (p *parser) unclear(l line, first command.Word) bool {
+	if !validName.MatchString(first.Text) || slices.Contains(p.suite.Peers, first.Text) || slices.Contains(reserved, first.Text) {
+		return false // it is a peer, or parser.who says what is wrong with it
+	}
+	if !p.declared && len(l.words) > 1 {
+		if spec, _ := p.table.Find(l.words[1:]); spec != nil || l.is(1, "testfilter") || l.is(1, "within") {
+			return false // the first use of a name declares it
+		}
+	}
+	candidates := p.reservedWords()
+	if p.declared {
+		candidates = append(slices.Clone(p.suite.Peers), candidates...)
+	}
+	call, err := p.table.ParseWords(l.words)
+	hint := command.Nearest(first.Text, candidates)
+	switch {
+	case err == nil && call != nil:
+		name := "alice"
+		if len(p.suite.Peers) > 0 {
+			name = p.suite.Peers[0]
+		}
+		p.fail(l, first.Col, name+" "+l.text(), "a line begins with who runs the command")
+	case p.declared:
+		p.fail(l, first.Col, hint, "no peer is named %q", first.Text)
+	case hint != "":
+		p.fail(l, first.Col, hint, "unknown word %q", first.Text)
+	default:
+		return false
+	}
+	return true
+}
+
+// reservedWords are the words that may begin a line, for suggestions.
+func (p *parser) reservedWords() []string {
+	out := []string{"all"}
+	for w, def := range p.words {
+		if def.parse != nil {
+			out = append(out, w)
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+// checkCommand reports whether the words are a command that a suite may run.
+func (p *parser) checkCommand(l line) bool {
+	call, err := p.table.ParseWords(l.words)
+	var usage *command.UsageError
+	switch {
+	case errors.As(err, &usage):
+		msg := usage.Msg
+		if usage.Spec != nil {
+			msg += "; usage: " + command.Synopsis(usage.Spec)
+		}
+		p.fail(l, usage.Col, usage.Hint, "%s", msg)
+	case err != nil:
+		p.fail(l, l.col(0), "", "%s", err)
+	case call.Spec.Local:
+		p.fail(l, l.col(0), "", "%s works only at a peer's own console", call.Spec.Name)
+	default:
+		return true
+	}
+	return false
+}
+
+// run runs the command at all peers at once, and waits for all.
+func (s *commandStep) run(ctx context.Context, c *Coordinator) error {
+	names, err := c.resolve(s.who)
+	if err != nil {
+		return err
+	}
+	limit := cmp.Or(s.within, c.opt.StepTimeout)
+	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("not done within %s", limit))
+	defer cancel()
+	calls := make([]*call, len(names))
+	for i, name := range names {
+		calls[i] = c.startCall(name, s.line)
+	}
+	var timedOut error
+	for _, k := range calls {
+		select {
+		case <-k.ended:
+		case <-ctx.Done():
+			timedOut = context.Cause(ctx)
+			c.cancelCalls(calls)
+		}
+	}
+	return s.judge(c, names, calls, timedOut)
+}
+
+// judge makes one error of the ends of all calls.
+func (s *commandStep) judge(c *Coordinator, names []string, calls []*call, timedOut error) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	f := &failure{}
+	for i, k := range calls {
+		msg := s.wrong(k, timedOut)
+		text := strings.TrimRight(k.output.String(), "\n")
+		if msg != "" {
+			if len(calls) > 1 && !strings.HasPrefix(msg, names[i]+" ") {
+				msg = names[i] + ": " + msg
+			}
+			f.details = append(f.details, msg)
+		}
+		if text != "" && (msg != "" || c.opt.Verbose) {
+			f.details = append(f.details, outputLines(names[i], text, c.opt.Verbose)...)
+		}
+		if msg != "" && f.msg == "" {
+			f.msg = msg
+		}
+	}
+	if f.msg == "" {
+		c.details = f.details
+		return nil
+	}
+	return f
+}
+
+// wrong says what is wrong with how a command ended, or "".
+func (s *commandStep) wrong(k *call, timedOut error) string {
+	switch {
+	case k.err != nil:
+		return k.err.Error()
+	case k.done == nil:
+		return timedOut.Error()
+	case timedOut != nil && k.cancelled:
+		return timedOut.Error()
+	case k.done.GetError() != "" && s.mode == mustPass:
+		return k.done.GetError()
+	case k.done.GetError() == "" && s.mode == mustFail:
+		return "the command passed, and should have failed"
+	}
+	return ""
+}
+
+// outputLines is the output of a command as it is shown below a step; its last lines, unless all.
+func outputLines(name, text string, all bool) []string {
+	const limit = 20
+	lines := strings.Split(text, "\n")
+	var out []string
+	if n := len(lines) - limit; n > 0 && !all {
+		out = append(out, fmt.Sprintf("%s | … %d lines before", name, n))
+		lines = lines[n:]
+	}
+	for _, l := range lines {
+		out = append(out, name+" | "+l)
+	}
+	return out
+}
+
+// startCall sends a command to a peer. A peer that is not up fails it at once.
+func (c *Coordinator) startCall(name, line string) *call {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	p := c.peers[name]
+	k := &call{life: p.life, ended: make(chan struct{})}
+	if !p.life.isUp() {
+		k.err = &diedError{name: name, how: p.why()}
+		close(k.ended)
+		return k
+	}
+	c.steps++
+	k.id = c.steps
+	p.life.calls[k.id] = k
+	p.life.session.send(&testcoordv1.AttachResponse{What: &testcoordv1.AttachResponse_Run{
+		Run: &testcoordv1.Run{Step: k.id, Line: line},
+	}})
+	return k
+}
+
+// cancelCalls cancels those that still run, and gives them a moment to end. What has not ended then
+// is forgotten.
+func (c *Coordinator) cancelCalls(calls []*call) {
+	c.mu.Lock()
+	for _, k := range calls {
+		if !k.over() && !k.cancelled {
+			k.cancelled = true
+			k.life.session.send(&testcoordv1.AttachResponse{What: &testcoordv1.AttachResponse_Cancel{
+				Cancel: &testcoordv1.Cancel{Step: k.id},
+			}})
+		}
+	}
+	c.mu.Unlock()
+	grace := time.NewTimer(killGrace)
+	defer grace.Stop()
+	for _, k := range calls {
+		select {
+		case <-k.ended:
+		case <-grace.C:
+			grace.Reset(0)
+		}
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, k := range calls {
+		if !k.over() {
+			delete(k.life.calls, k.id)
+			close(k.ended)
+		}
+	}
+}

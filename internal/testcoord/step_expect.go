@@ -1,0 +1,110 @@
+package testcoord
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"peerlab.example/peerlab/internal/command"
+)
+
+// expectWithin is how long an expectation may take to become true unless it says otherwise.
+const expectWithin = 5 * time.Second
+
+// expectStep waits for a predicate, or watches that it stays false.
+type expectStep struct {
+	who   who
+	limit time.Duration
+	never bool
+	pred  predicate
+	text  string // the predicate as it was written
+}
+
+// expect reads "expect WHO [within D | never D] PREDICATE".
+func (p *parser) expect(l line) {
+	l = l.after(1)
+	if len(l.words) == 0 {
+		p.fail(l, l.end(), "", "expect what? expect alice members alive = 3")
+		return
+	}
+	peers, ok := p.who(l, l.words[0])
+	step := &expectStep{who: peers, limit: expectWithin}
+	l = l.after(1)
+	if l.is(0, "within") || l.is(0, "never") {
+		step.never = l.is(0, "never")
+		d, isTime := p.duration(l, 1)
+		step.limit, ok = d, ok && isTime
+		l = l.after(2)
+	}
+	step.text = l.command()
+	if step.pred = p.predicate(l); step.pred != nil && ok {
+		p.step(l, step)
+	}
+}
+
+func (s *expectStep) run(ctx context.Context, c *Coordinator) error {
+	names, err := c.resolve(s.who)
+	if err != nil {
+		return err
+	}
+	w := c.watch(s, names)
+	defer c.unwatch(w)
+	if err := c.await(ctx, w); err != nil {
+		return &failure{msg: err.Error(), details: c.explain(w)}
+	}
+	return nil
+}
+
+// Limits of an explanation.
+const (
+	peersShown  = 10 // peers whose state is shown
+	eventsShown = 5  // events shown of each
+)
+
+// explain shows what was wanted, what there is at each peer, and the last events that matter.
+func (c *Coordinator) explain(w *watcher) []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	how := "within "
+	if w.step.never {
+		how = "never within "
+	}
+	out := []string{"wanted  " + how + w.step.limit.String() + "  " + w.step.text}
+	width, shown := 0, 0
+	for _, p := range w.peers {
+		width = max(width, len(p.name))
+	}
+	var events []string
+	for i, p := range w.peers {
+		if good := w.judges[i].verdict() == yes; good != w.step.never && len(w.peers) > peersShown {
+			continue // with many peers, only those that are wrong
+		}
+		if shown++; shown > peersShown {
+			out = append(out, "        … and more")
+			break
+		}
+		text := w.judges[i].seen()
+		if p.life.isGone() {
+			text += "; it " + p.life.death
+		}
+		if p.missed > 0 {
+			text += fmt.Sprintf("; %d of its events were lost on the way", p.missed)
+		}
+		out = append(out, fmt.Sprintf("seen    %-*s  %s", width, p.name, command.Clean(text)))
+		events = append(events, c.lastEvents(p, w.step.pred)...)
+	}
+	return append(out, events...)
+}
+
+// lastEvents are the newest events of a peer that matter to a predicate. The lock is held.
+func (c *Coordinator) lastEvents(p *peer, pred predicate) []string {
+	var out []string
+	for i := len(p.log) - 1; i >= 0 && len(out) < eventsShown; i-- {
+		if e := p.log[i]; pred.matters(e.Event) {
+			out = append(out, fmt.Sprintf("event   %s  %s  %s", p.name, since(c.start, e.at), describe(e.Event)))
+		}
+	}
+	slices.Reverse(out)
+	return out
+}
