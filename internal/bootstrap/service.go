@@ -283,7 +283,7 @@ func (s *Service) announce(before, after *bootstrapv1.Roster) {
 	for _, p := range after.GetPeers() {
 		e.Peers = append(e.Peers, p.GetName())
 	}
-	s.log.Debug().Str("group", e.GetGroup()).Uint64("revision", e.GetRevision()).Uint32("size", e.GetSize()).Msg("roster changed")
+	s.log.Info().Str("group", e.GetGroup()).Uint64("revision", e.GetRevision()).Uint32("size", e.GetSize()).Msg("roster changed")
 	if s.emit != nil {
 		s.emit(&eventv1.Event{What: &eventv1.Event_Roster{Roster: e}})
 	}
@@ -311,7 +311,7 @@ func (s *Service) toStatus(err error) error {
 	case errors.Is(err, ErrTooManyGroups):
 		return status.Error(codes.ResourceExhausted, err.Error())
 	case !errors.Is(err, ErrClosed):
-		s.log.Error().Err(err).Msg("the store does not answer")
+		s.log.Error().Err(err).Msg("store failed")
 	}
 	return status.Error(codes.Unavailable, err.Error())
 }

@@ -183,6 +183,7 @@ func TestInvalid(t *testing.T) {
 	add(join("peer.host", func(p P) { p.Host = "" }))
 	add(join("peer.host", func(p P) { p.Host = "0.0.0.0" }))
 	add(join("peer.host", func(p P) { p.Host = "a b" }))
+	add(join("peer.host", func(p P) { p.Host = "fe80::1%\x1b[2J" }))
 	add(join("peer.host", func(p P) { p.Host = strings.Repeat("a", 254) }))
 	add(join("peer.port", func(p P) { p.Port = 0 }))
 	add(join("peer.port", func(p P) { p.Port = 65536 }))

@@ -97,8 +97,8 @@ func (v *violations) peer(field string, p *bootstrapv1.Peer) {
 	v.labels(field+".labels", p.GetLabels())
 }
 
-// text checks what may come to a terminal: printable, and of min to max bytes.
-func (v *violations) text(field, s string, least, most int) {
+// text checks what may come to a terminal: printable, and of least to most bytes.
+func (v *violations) text(field, s string, least, most int) bool {
 	switch {
 	case len(s) < least || len(s) > most:
 		v.add(field, "must be %d to %d bytes, not %d", least, most, len(s))
@@ -106,13 +106,16 @@ func (v *violations) text(field, s string, least, most int) {
 		v.add(field, "must be valid UTF-8")
 	case strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) }):
 		v.add(field, "must not contain control or invisible characters")
+	default:
+		return true
 	}
+	return false
 }
 
 // host checks an IP address or a host name that others can dial.
 func (v *violations) host(field, host string) {
-	if host == "" || len(host) > MaxHostLength {
-		v.add(field, "must be 1 to %d bytes, not %d", MaxHostLength, len(host))
+	// The zone of an IPv6 address may be any text, so this comes first.
+	if !v.text(field, host, 1, MaxHostLength) {
 		return
 	}
 	if addr, err := netip.ParseAddr(host); err == nil {
