@@ -1,0 +1,214 @@
+package network
+
+import (
+	"io"
+	"net"
+	"os"
+	"sync"
+	"syscall"
+	"time"
+)
+
+const (
+	// backlog is how many connections wait to be accepted: the usual limit of a listening socket.
+	backlog = 128
+	// window is how many bytes may be under way in one direction before a writer waits; that of a
+	// small TCP socket. net.Pipe has none, and gRPC, whose both ends write first, would stand still.
+	window = 256 << 10
+)
+
+// listener is a listener in memory.
+type listener struct {
+	memory  *Memory
+	addr    address
+	backlog chan *conn
+	once    sync.Once
+	closed  chan struct{}
+}
+
+func (l *listener) Accept() (net.Conn, error) {
+	select {
+	case c := <-l.backlog:
+		return c, nil
+	case <-l.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+func (l *listener) Addr() net.Addr { return l.addr }
+
+func (l *listener) Close() error {
+	l.once.Do(func() {
+		l.memory.mu.Lock()
+		delete(l.memory.listeners, string(l.addr))
+		l.memory.mu.Unlock()
+		close(l.closed)
+	})
+	for {
+		select {
+		case c := <-l.backlog: // was never accepted: the other end must not wait for ever
+			_ = c.Close()
+		default:
+			return nil
+		}
+	}
+}
+
+// conn is one end of a connection in memory.
+type conn struct {
+	memory        *Memory
+	local, remote address
+	in, out       *pipe
+	readBy        deadline
+	writeBy       deadline
+}
+
+func newConns(m *Memory, local, remote address) (near, far *conn) {
+	a, b := newPipe(), newPipe()
+	near = &conn{memory: m, local: local, remote: remote, in: a, out: b, readBy: newDeadline(), writeBy: newDeadline()}
+	far = &conn{memory: m, local: remote, remote: local, in: b, out: a, readBy: newDeadline(), writeBy: newDeadline()}
+	return near, far
+}
+
+// Read takes bytes that have arrived: those of a host that cannot be reached now have not.
+func (c *conn) Read(b []byte) (int, error) {
+	for {
+		select {
+		case <-c.readBy.passed():
+			return 0, os.ErrDeadlineExceeded
+		default:
+		}
+		ok, healed := c.memory.link(c.local.host(), c.remote.host())
+		var more <-chan struct{}
+		if ok {
+			n, err, wait := c.in.take(b)
+			if wait == nil {
+				return n, err
+			}
+			more, healed = wait, nil
+		}
+		select {
+		case <-more:
+		case <-healed:
+		case <-c.in.abandoned:
+			return 0, net.ErrClosed
+		case <-c.readBy.passed():
+			return 0, os.ErrDeadlineExceeded
+		}
+	}
+}
+
+func (c *conn) Write(b []byte) (int, error) {
+	written := 0
+	for {
+		n, err, wait := c.out.put(b[written:])
+		written += n
+		if err != nil || written == len(b) {
+			return written, err
+		}
+		select {
+		case <-wait:
+		case <-c.writeBy.passed():
+			return written, os.ErrDeadlineExceeded
+		}
+	}
+}
+
+// Close ends both directions: what was written can still be read by the other end, and what it writes is refused.
+func (c *conn) Close() error {
+	c.out.end()
+	c.in.abandon()
+	return nil
+}
+
+func (c *conn) LocalAddr() net.Addr  { return c.local }
+func (c *conn) RemoteAddr() net.Addr { return c.remote }
+
+func (c *conn) SetDeadline(t time.Time) error {
+	c.readBy.set(t)
+	c.writeBy.set(t)
+	return nil
+}
+
+func (c *conn) SetReadDeadline(t time.Time) error {
+	c.readBy.set(t)
+	return nil
+}
+
+func (c *conn) SetWriteDeadline(t time.Time) error {
+	c.writeBy.set(t)
+	return nil
+}
+
+// pipe carries the bytes of one direction.
+type pipe struct {
+	abandoned chan struct{} // closed when the reader has closed
+
+	mu     sync.Mutex
+	buf    []byte        // guarded by mu
+	ended  bool          // guarded by mu; the writer has closed
+	broken bool          // guarded by mu; the reader has closed
+	moved  chan struct{} // guarded by mu; closed and replaced at each change
+}
+
+func newPipe() *pipe { return &pipe{abandoned: make(chan struct{}), moved: make(chan struct{})} }
+
+// take reads what there is; with nothing there yet, wait is closed when that changes.
+func (p *pipe) take(b []byte) (n int, err error, wait <-chan struct{}) { //nolint:revive // the error is not the outcome of waiting
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch {
+	case p.broken:
+		return 0, net.ErrClosed, nil
+	case len(p.buf) > 0 || len(b) == 0:
+		n = copy(b, p.buf)
+		p.buf = p.buf[n:]
+		p.signal()
+		return n, nil, nil
+	case p.ended:
+		return 0, io.EOF, nil
+	}
+	return 0, nil, p.moved
+}
+
+// put writes what there is room for; when that is not all, wait is closed when there is more room.
+func (p *pipe) put(b []byte) (n int, err error, wait <-chan struct{}) { //nolint:revive // as above
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch {
+	case p.ended:
+		return 0, net.ErrClosed, nil
+	case p.broken:
+		return 0, &net.OpError{Op: "write", Net: "memory", Err: syscall.EPIPE}, nil
+	}
+	n = min(len(b), window-len(p.buf))
+	p.buf = append(p.buf, b[:n]...)
+	if n > 0 {
+		p.signal()
+	}
+	return n, nil, p.moved
+}
+
+func (p *pipe) end() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.ended = true
+	p.signal()
+}
+
+func (p *pipe) abandon() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.broken {
+		p.broken = true
+		p.buf = nil
+		close(p.abandoned)
+		p.signal()
+	}
+}
+
+// signal wakes all who wait. The lock is held.
+func (p *pipe) signal() {
+	close(p.moved)
+	p.moved = make(chan struct{})
+}

@@ -1,0 +1,44 @@
+package node
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/backoff"
+	"google.golang.org/grpc/keepalive"
+
+	"peerlab.example/peerlab/internal/network"
+)
+
+// Dial makes a connection to the gRPC server at addr. It connects in the background, and again
+// after a loss with backoff from 50 ms to 2 s: a lab is small, and its user waits for it.
+// The caller closes it. Dead connections are found within about 15 s (gRPC keepalive, whose smallest period is 10 s).
+func Dial(n network.Network, s *Security, addr string) (*grpc.ClientConn, error) {
+	opts := []grpc.DialOption{
+		grpc.WithTransportCredentials(s.clientCredentials()),
+		grpc.WithContextDialer(func(ctx context.Context, addr string) (net.Conn, error) {
+			return n.Dial(ctx, network.RPC, addr)
+		}),
+		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: 10 * time.Second, Timeout: 5 * time.Second}),
+		grpc.WithConnectParams(grpc.ConnectParams{
+			Backoff:           backoff.Config{BaseDelay: 50 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: 2 * time.Second},
+			MinConnectTimeout: 2 * time.Second,
+		}),
+		// Peers connect to the addresses of the lab, never through a proxy of the environment.
+		grpc.WithNoProxy(),
+	}
+	if s != nil && s.token != "" {
+		opts = append(opts, grpc.WithPerRPCCredentials(bearer(s.token)))
+	}
+	if _, _, err := net.SplitHostPort(addr); err != nil {
+		return nil, fmt.Errorf("%q is not host:port", addr)
+	}
+	conn, err := grpc.NewClient("passthrough:///"+addr, opts...)
+	if err != nil {
+		return nil, fmt.Errorf("dial %s: %w", addr, err)
+	}
+	return conn, nil
+}

@@ -1,0 +1,142 @@
+package node
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/subtle"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"strings"
+
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/credentials/insecure"
+)
+
+// SecurityConfig names the files that protect what leaves the machine. The zero value protects
+// nothing, and is enough for loopback.
+type SecurityConfig struct {
+	// CertFile and KeyFile are the PEM certificate and key of this node; both or neither.
+	CertFile, KeyFile string
+	// CAFile holds the PEM certificates that others are verified against; with it, a server also
+	// demands a certificate from its clients (mTLS).
+	CAFile string
+	// TokenFile holds a secret of 16 bytes or more that all nodes of a lab share. Calls carry it, and gossip is
+	// encrypted with a key derived from it.
+	TokenFile string
+	// Insecure allows to bind other addresses than loopback without TLS and token.
+	Insecure bool
+}
+
+// Security is a loaded SecurityConfig.
+type Security struct {
+	token    string
+	insecure bool
+	server   *tls.Config // nil without a certificate
+	client   *tls.Config // nil without a CA
+}
+
+// LoadSecurity reads the files of a configuration.
+func LoadSecurity(c SecurityConfig) (*Security, error) {
+	s := &Security{insecure: c.Insecure}
+	if c.TokenFile != "" {
+		b, err := os.ReadFile(c.TokenFile)
+		if err != nil {
+			return nil, fmt.Errorf("token file: %w", err)
+		}
+		s.token = strings.TrimSpace(string(b))
+		if len(s.token) < 16 {
+			return nil, fmt.Errorf("token file %s: a token has 16 bytes or more, this one has %d", c.TokenFile, len(s.token))
+		}
+	}
+	return s, s.loadTLS(c)
+}
+
+func (s *Security) loadTLS(c SecurityConfig) error {
+	var pool *x509.CertPool
+	if c.CAFile != "" {
+		pem, err := os.ReadFile(c.CAFile)
+		if err != nil {
+			return fmt.Errorf("CA file: %w", err)
+		}
+		pool = x509.NewCertPool()
+		if !pool.AppendCertsFromPEM(pem) {
+			return fmt.Errorf("CA file %s: no PEM certificate in it", c.CAFile)
+		}
+		s.client = &tls.Config{MinVersion: tls.VersionTLS13, RootCAs: pool}
+	}
+	if (c.CertFile == "") != (c.KeyFile == "") {
+		return errors.New("a TLS certificate and its key go together: give both or neither")
+	}
+	if c.CertFile == "" {
+		return nil
+	}
+	cert, err := tls.LoadX509KeyPair(c.CertFile, c.KeyFile)
+	if err != nil {
+		return fmt.Errorf("TLS certificate: %w", err)
+	}
+	s.server = &tls.Config{MinVersion: tls.VersionTLS13, Certificates: []tls.Certificate{cert}}
+	if pool != nil {
+		s.server.ClientCAs, s.server.ClientAuth = pool, tls.RequireAndVerifyClientCert
+		s.client.Certificates = s.server.Certificates
+	}
+	return nil
+}
+
+// CheckBind refuses an address that other machines can reach unless TLS and a token protect it. A host
+// that is a name counts as loopback only if it is "localhost". flag names the setting in the error.
+func (s *Security) CheckBind(flag, addr string) error {
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil {
+		return fmt.Errorf("%s: %q is not host:port", flag, addr)
+	}
+	if ip := net.ParseIP(host); host == "localhost" || ip != nil && ip.IsLoopback() {
+		return nil
+	}
+	if s != nil && (s.insecure || s.server != nil && s.token != "") {
+		return nil
+	}
+	return fmt.Errorf("%s: %s can be reached from other machines; protect it with --tls-cert, --tls-key and --token-file, "+
+		"bind a loopback address such as 127.0.0.1, or say --insecure", flag, addr)
+}
+
+// GossipKey is the key that encrypts gossip: 32 bytes derived from the token; nil without one.
+func (s *Security) GossipKey() []byte {
+	if s == nil || s.token == "" {
+		return nil
+	}
+	key := sha256.Sum256([]byte("peerlab gossip v1\x00" + s.token))
+	return key[:]
+}
+
+func (s *Security) serverCredentials() credentials.TransportCredentials {
+	if s == nil || s.server == nil {
+		return insecure.NewCredentials()
+	}
+	return credentials.NewTLS(s.server)
+}
+
+func (s *Security) clientCredentials() credentials.TransportCredentials {
+	if s == nil || s.client == nil {
+		return insecure.NewCredentials()
+	}
+	return credentials.NewTLS(s.client)
+}
+
+// allows compares in constant time.
+func (s *Security) allows(token string) bool {
+	return s == nil || s.token == "" || subtle.ConstantTimeCompare([]byte(token), []byte(s.token)) == 1
+}
+
+// bearer sends the token with each call.
+type bearer string
+
+func (b bearer) GetRequestMetadata(context.Context, ...string) (map[string]string, error) {
+	return map[string]string{"authorization": "Bearer " + string(b)}, nil
+}
+
+// RequireTransportSecurity is false because a token may be used on loopback, or with --insecure, without TLS.
+func (bearer) RequireTransportSecurity() bool { return false }

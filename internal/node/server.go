@@ -1,0 +1,164 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"github.com/grpc-ecosystem/go-grpc-middleware/v2/interceptors"
+	"github.com/grpc-ecosystem/go-grpc-middleware/v2/interceptors/auth"
+	"github.com/grpc-ecosystem/go-grpc-middleware/v2/interceptors/recovery"
+	"github.com/grpc-ecosystem/go-grpc-middleware/v2/interceptors/selector"
+	"github.com/rs/zerolog"
+	"golang.org/x/sync/errgroup"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/health"
+	"google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/keepalive"
+	"google.golang.org/grpc/reflection"
+	"google.golang.org/grpc/status"
+
+	"peerlab.example/peerlab/internal/event"
+	"peerlab.example/peerlab/internal/network"
+	eventv1 "peerlab.example/peerlab/proto/peerlab/event/v1"
+	nodev1 "peerlab.example/peerlab/proto/peerlab/node/v1"
+)
+
+// stopGrace is how long calls that are under way may take when the server closes.
+const stopGrace = time.Second
+
+// ServerConfig is what a node's gRPC server is made of.
+type ServerConfig struct {
+	// Role is bootstrap, peer or coordinator; Name is that of the node.
+	Role, Name string
+	Network    network.Network
+	// Security may be nil on loopback.
+	Security *Security
+	// Events is the log that WatchEvents streams.
+	Events *event.Log
+	Log    zerolog.Logger
+}
+
+// Server is the gRPC server of a node. Services are registered before Start.
+type Server struct {
+	*grpc.Server
+	cfg      ServerConfig
+	log      zerolog.Logger
+	health   *health.Server
+	closing  context.Context // ends when Close begins, and with it all streams
+	close    context.CancelFunc
+	listener net.Listener
+	group    errgroup.Group
+}
+
+// NewServer makes a server with health, reflection, version and events, and starts nothing.
+func NewServer(cfg ServerConfig) *Server {
+	s := &Server{cfg: cfg, log: cfg.Log.With().Str("component", "node").Logger(), health: health.NewServer()}
+	s.closing, s.close = context.WithCancel(context.Background())
+	recoverer := recovery.WithRecoveryHandlerContext(s.recovered)
+	protected := selector.MatchFunc(func(_ context.Context, call interceptors.CallMeta) bool {
+		return call.Service != grpc_health_v1.Health_ServiceDesc.ServiceName
+	})
+	s.Server = grpc.NewServer(
+		grpc.Creds(cfg.Security.serverCredentials()),
+		// Clients ping idle connections each 10 s (see Dial); half of that is the usual tolerance.
+		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 5 * time.Second, PermitWithoutStream: true}),
+		grpc.ChainUnaryInterceptor(
+			recovery.UnaryServerInterceptor(recoverer),
+			selector.UnaryServerInterceptor(auth.UnaryServerInterceptor(s.authenticate), protected)),
+		grpc.ChainStreamInterceptor(
+			recovery.StreamServerInterceptor(recoverer),
+			s.endStreams,
+			selector.StreamServerInterceptor(auth.StreamServerInterceptor(s.authenticate), protected)),
+	)
+	grpc_health_v1.RegisterHealthServer(s, s.health)
+	reflection.Register(s)
+	nodev1.RegisterNodeServiceServer(s, versionService{answer: Version(cfg.Role, cfg.Name)})
+	if cfg.Events != nil {
+		eventv1.RegisterEventServiceServer(s, event.NewService(cfg.Events))
+	}
+	return s
+}
+
+// Start listens and then serves until Close. The error names the address.
+func (s *Server) Start(ctx context.Context, addr string) error {
+	if err := s.cfg.Security.CheckBind("--listen", addr); err != nil {
+		return err
+	}
+	l, err := s.cfg.Network.Listen(ctx, network.RPC, addr)
+	if err != nil {
+		return err
+	}
+	s.listener = l
+	s.group.Go(func() error {
+		if err := s.Serve(l); err != nil && !errors.Is(err, grpc.ErrServerStopped) {
+			return fmt.Errorf("serve %s: %w", l.Addr(), err)
+		}
+		return nil
+	})
+	s.log.Debug().Stringer("addr", l.Addr()).Msg("grpc serves")
+	return nil
+}
+
+// Addr is host:port of the listener; known after Start.
+func (s *Server) Addr() string { return s.listener.Addr().String() }
+
+// SetServing sets what the health service says of the whole server.
+func (s *Server) SetServing(ok bool) {
+	state := grpc_health_v1.HealthCheckResponse_NOT_SERVING
+	if ok {
+		state = grpc_health_v1.HealthCheckResponse_SERVING
+	}
+	s.health.SetServingStatus("", state)
+}
+
+// Close turns health to NOT_SERVING, ends all streams, lets calls finish for at most a second,
+// and waits for everything. It may be called more than once, and without Start.
+func (s *Server) Close() error {
+	s.health.Shutdown()
+	s.close()
+	force := time.AfterFunc(stopGrace, s.Stop)
+	s.GracefulStop()
+	force.Stop()
+	return s.group.Wait()
+}
+
+func (s *Server) authenticate(ctx context.Context) (context.Context, error) {
+	if s.cfg.Security == nil || s.cfg.Security.token == "" {
+		return ctx, nil
+	}
+	token, err := auth.AuthFromMD(ctx, "bearer")
+	if err != nil {
+		return nil, status.Error(codes.Unauthenticated, "this lab has a token: send it as authorization: Bearer TOKEN (--token-file)")
+	}
+	if !s.cfg.Security.allows(strings.TrimSpace(token)) {
+		return nil, status.Error(codes.Unauthenticated, "the token is not the one of this lab")
+	}
+	return ctx, nil
+}
+
+func (s *Server) recovered(_ context.Context, v any) error {
+	s.log.Error().Interface("panic", v).Bytes("stack", debug.Stack()).Msg("a call panicked")
+	return status.Errorf(codes.Internal, "the call panicked: %v", v)
+}
+
+// endStreams ends the context of every stream when the server closes, so that handlers that
+// follow something for ever return and GracefulStop need not wait.
+func (s *Server) endStreams(srv any, ss grpc.ServerStream, _ *grpc.StreamServerInfo, handler grpc.StreamHandler) error {
+	ctx, cancel := context.WithCancel(ss.Context())
+	defer cancel()
+	defer context.AfterFunc(s.closing, cancel)()
+	return handler(srv, stream{ServerStream: ss, ctx: ctx})
+}
+
+type stream struct {
+	grpc.ServerStream
+	ctx context.Context
+}
+
+func (s stream) Context() context.Context { return s.ctx }
