@@ -10,7 +10,8 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 
 	"peerlab.example/peerlab/internal/bootstrap"
-	"peerlab.example/peerlab/internal/bootstrap/store"
+	"peerlab.example/peerlab/internal/bootstrap/store/bolt"
+	"peerlab.example/peerlab/internal/bootstrap/store/memory"
 	bootstrapv1 "peerlab.example/peerlab/proto/peerlab/bootstrap/v1"
 )
 
@@ -26,8 +27,10 @@ func eachStore(t *testing.T, test func(t *testing.T, s bootstrap.Store)) {
 
 func openStore(t testing.TB, kind string) bootstrap.Store {
 	t.Helper()
-	address := map[string]string{"memory": "memory:", "bolt": "file:" + filepath.Join(t.TempDir(), "roster.db")}[kind]
-	s, err := store.Open(address, 0)
+	if kind == "memory" {
+		return memory.New(0)
+	}
+	s, err := bolt.Open(filepath.Join(t.TempDir(), "roster.db"), 0)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -290,6 +290,7 @@ func TestLeaseEnds(t *testing.T) {
 		if r := <-sent; r.GetCount() != 0 {
 			t.Errorf("%d peers at first", r.GetCount())
 		}
+		time.Sleep(300 * time.Millisecond) // the lease ends between two regular sweeps
 		p := testPeer(1, "a", 1)
 		if _, err := svc.Join(ctx, &bootstrapv1.JoinRequest{Peer: p}); err != nil {
 			t.Fatal(err)

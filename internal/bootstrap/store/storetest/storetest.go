@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"iter"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -43,6 +44,7 @@ func Run(t *testing.T, open Open) {
 		{"close", 0, closing},
 		{"ended context", 0, endedContext},
 		{"limit of groups", 2, limitOfGroups},
+		{"the group longest empty is forgotten", 8, longestEmpty},
 		{"forgotten groups never go back", 2, forgottenGroups},
 	}
 	for _, tt := range tests {
@@ -294,6 +296,23 @@ func limitOfGroups(t *testing.T, s Closer) {
 	names, err := s.Groups(t.Context())
 	if slices.Sort(names); err != nil || !slices.Equal(names, []string{"a", "c"}) {
 		t.Errorf("groups: %v, %v", names, err)
+	}
+}
+
+func longestEmpty(t *testing.T, s Closer) {
+	for i, group := range strings.Split("abcdefgh", "") {
+		swap(t, s, group, i)
+	}
+	order := strings.Split("fbgca", "")
+	for _, group := range order {
+		reset(t, s, group)
+	}
+	for i, gone := range order {
+		swap(t, s, fmt.Sprint("new", i), i)
+		names, err := s.Groups(t.Context())
+		if err != nil || len(names) != 8 || slices.Contains(names, gone) {
+			t.Errorf("groups: %v, %v; want 8, and %s forgotten", names, err, gone)
+		}
 	}
 }
 
