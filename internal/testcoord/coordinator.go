@@ -96,7 +96,7 @@ func New(suite *Suite, opt Options) *Coordinator {
 		start: time.Now(), peers: map[string]*peer{}, watchers: map[*watcher]bool{}, roster: -1,
 	}
 	for _, name := range suite.Peers {
-		p := &peer{name: name, view: view{}}
+		p := &peer{name: name}
 		if opt.Bootstrap != nil {
 			p.roster = func() int { return c.roster }
 		}
@@ -108,8 +108,9 @@ func New(suite *Suite, opt Options) *Coordinator {
 	return c
 }
 
-// newLife begins a life of the peer. The lock is held, or nobody else knows the coordinator yet.
+// newLife begins a life of the peer, which remembers nothing. The lock is held, or nobody else knows the coordinator yet.
 func (c *Coordinator) newLife(p *peer, process Process) *life {
+	p.view, p.ran, p.output, p.result = view{}, false, "", ""
 	p.life = &life{
 		peer: p, process: process, calls: map[uint64]*call{},
 		attached: make(chan struct{}), gone: make(chan struct{}),

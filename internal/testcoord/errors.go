@@ -43,7 +43,10 @@ type Errors []*Error
 func (e Errors) Error() string {
 	parts := make([]string, len(e))
 	for i, err := range e {
-		parts[i] = err.Error() + "\n" + err.Excerpt()
+		parts[i] = err.Error()
+		if err.Source != "" {
+			parts[i] += "\n" + err.Excerpt()
+		}
 	}
 	return strings.Join(parts, "\n")
 }

@@ -1,6 +1,7 @@
 package testcoord
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -26,14 +27,14 @@ func (c *Coordinator) startPeers(ctx context.Context, names []string) error {
 	for i, name := range names {
 		starting.Go(func() {
 			err := c.startPeer(ctx, name)
-			if err != nil && !errors.Is(err, errAbandoned) {
+			if err != nil && err != errAbandoned { //nolint:errorlint // it is never wrapped
 				errs[i] = err
 				abandon(errAbandoned)
 			}
 		})
 	}
 	starting.Wait()
-	return errors.Join(errs...)
+	return cmp.Or(errors.Join(errs...), context.Cause(ctx))
 }
 
 func (c *Coordinator) startPeer(ctx context.Context, name string) error {
@@ -48,11 +49,10 @@ func (c *Coordinator) startPeer(ctx context.Context, name string) error {
 		return &diedError{name: name, how: l.death}
 	case <-ctx.Done():
 	}
-	cause := context.Cause(ctx)
-	if errors.Is(cause, errAbandoned) || errors.Is(cause, context.Canceled) {
-		return cause
+	if errors.Is(ctx.Err(), context.Canceled) { // by another peer, or from outside
+		return errAbandoned
 	}
-	f := &failure{msg: name + " " + cause.Error()}
+	f := &failure{msg: name + " " + context.Cause(ctx).Error()}
 	if l.process != nil {
 		for _, line := range l.process.Tail(tailShown) {
 			f.details = append(f.details, name+" | "+line)

@@ -36,9 +36,6 @@ func (p *parser) predicate(l line) predicate {
 		return p.jsonPredicate(l.after(1))
 	case "roster":
 		return p.rosterPredicate(l.after(1))
-	case "measure":
-		p.notYet(l, l.col(0), `"expect measure"`)
-		return nil
 	}
 	w := l.words[0]
 	p.fail(l, w.Col, command.Nearest(w.Text, predicates), "unknown predicate %q: one of %s", w.Text, strings.Join(predicates, ", "))
@@ -54,6 +51,9 @@ func (p *parser) membersPredicate(l line) predicate {
 	switch {
 	case w.Text == "include" || w.Text == "exclude":
 		return p.includePredicate(l)
+	case !slices.Contains(states, w.Text) && strings.ContainsAny(w.Text, "=<>!"):
+		p.fail(l, w.Col, "", "write a blank on each side of the operator: members alive = 3")
+		return nil
 	case !slices.Contains(states, w.Text):
 		all := append(slices.Clone(states), "include", "exclude")
 		p.fail(l, w.Col, command.Nearest(w.Text, all), "unknown state %q: one of %s", w.Text, strings.Join(all, ", "))

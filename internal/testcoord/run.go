@@ -31,7 +31,9 @@ func (c *Coordinator) Run(ctx context.Context) (*Result, error) {
 	if err == nil {
 		c.runSteps(work)
 	} else {
-		c.reportStart(err)
+		if ctx.Err() == nil {
+			c.reportStart(err)
+		}
 		c.skipFrom(0)
 	}
 	c.judgeFilters(work)
@@ -60,7 +62,7 @@ func (c *Coordinator) reportStart(err error) {
 		var died *diedError
 		var f *failure
 		switch {
-		case errors.As(err, &died), errors.Is(err, context.Canceled): // told already
+		case errors.As(err, &died): // told already
 		case errors.As(err, &f):
 			c.problem(f.msg, f.details)
 		default:
@@ -93,7 +95,7 @@ func (c *Coordinator) runStep(ctx context.Context, s *Step) bool {
 		c.addFilter(s, f)
 		return true
 	}
-	if cause := context.Cause(ctx); err != nil && errors.Is(cause, context.Canceled) {
+	if err != nil && errors.Is(ctx.Err(), context.Canceled) {
 		err = errors.New("interrupted")
 	}
 	rec := StepRecord{

@@ -47,6 +47,9 @@ func (p *parser) command(l line) {
 		return
 	}
 	peers, ok := p.who(l, first)
+	if strings.HasSuffix(first.Text, ",") {
+		return // what follows is more of the list, not a command
+	}
 	step.who = peers
 	rest := l.after(1)
 	if rest.is(0, "within") {

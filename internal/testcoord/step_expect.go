@@ -28,6 +28,10 @@ func (p *parser) expect(l line) {
 		p.fail(l, l.end(), "", "expect what? expect alice members alive = 3")
 		return
 	}
+	if l.is(0, "measure") {
+		p.notYet(l, l.col(0), `"expect measure"`)
+		return
+	}
 	peers, ok := p.who(l, l.words[0])
 	step := &expectStep{who: peers, limit: expectWithin}
 	l = l.after(1)
@@ -35,7 +39,10 @@ func (p *parser) expect(l line) {
 		step.never = l.is(0, "never")
 		d, isTime := p.duration(l, 1)
 		step.limit, ok = d, ok && isTime
-		l = l.after(2)
+		l = l.after(1)
+		if isTime || len(l.words) > 0 && !slices.Contains(predicates, l.words[0].Text) {
+			l = l.after(1)
+		}
 	}
 	step.text = l.command()
 	if step.pred = p.predicate(l); step.pred != nil && ok {

@@ -1,0 +1,156 @@
+package testcoord
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"peerlab.example/peerlab/internal/command"
+)
+
+// TestParseErrors reads testdata/errors/*.lab, and compares what is wrong with them with *.txt beside them.
+func TestParseErrors(t *testing.T) {
+	t.Parallel()
+	files, err := filepath.Glob("testdata/errors/*.lab")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no files: %v", err)
+	}
+	for _, file := range files {
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			t.Parallel()
+			src, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = Parse(filepath.Base(file), src, fakeTable(nil))
+			if err == nil {
+				t.Fatal("no error")
+			}
+			golden(t, strings.TrimSuffix(file, ".lab")+".txt", err.Error()+"\n")
+		})
+	}
+}
+
+// golden compares text with a file, or writes it with -update.
+func golden(t *testing.T, file, got string) {
+	t.Helper()
+	if *update {
+		if err := os.WriteFile(file, []byte(got), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(string(want), got); d != "" {
+		t.Errorf("%s (-want +got); -update writes it:\n%s", file, d)
+	}
+}
+
+func TestParseHeader(t *testing.T) {
+	t.Parallel()
+	s, err := Parse("dir/x.lab", []byte("\ufeff# a comment\r\n"+
+		"suite \"partition and heal\"   # why\r\ntags partition slow\ntimeout 2m\nprofile fast\n"+
+		"peers alice p[01..03]\nalice  init # go\n! all fail\nexpect p[01..02],alice members alive >= 2"), fakeTable(nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"alice", "p01", "p02", "p03"}
+	if d := cmp.Diff(want, s.Peers); d != "" {
+		t.Error(d)
+	}
+	if s.Name != "partition and heal" || s.Timeout.Minutes() != 2 || s.Profile != "fast" || len(s.Tags) != 2 {
+		t.Errorf("header: %+v", s)
+	}
+	var texts []string
+	for _, step := range s.Steps {
+		texts = append(texts, step.Text)
+	}
+	if d := cmp.Diff([]string{"alice  init", "! all fail", "expect p[01..02],alice members alive >= 2"}, texts); d != "" {
+		t.Error(d)
+	}
+}
+
+// TestParsePrototype reads the prototype's suite: names are declared by their first use.
+func TestParsePrototype(t *testing.T) {
+	t.Parallel()
+	src, err := os.ReadFile("../../examples/default.cmd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := Parse("default.cmd", src, fakeTable(nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff([]string{"alice", "bob", "charly"}, s.Peers); d != "" || s.Name != "default" || len(s.Steps) != 12 {
+		t.Errorf("peers %s, name %q, %d steps", d, s.Name, len(s.Steps))
+	}
+}
+
+// TestCommandSurvivesQuoting checks that a peer splits the line it is sent into the words of the suite.
+func TestCommandSurvivesQuoting(t *testing.T) {
+	t.Parallel()
+	for _, src := range []string{
+		`alice msg "left side"`, `alice msg it's a "#" # comment`, `alice msg text="a b"`, `alice msg 'a\b' a\b "a\\b"`,
+	} {
+		s, err := Parse("x", []byte(src), fakeTable(nil))
+		if err != nil {
+			t.Fatal(err)
+		}
+		want, _ := command.SplitScript(src)
+		got, err := command.Split(s.Steps[0].act.(*commandStep).line)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if d := cmp.Diff(texts(want[1:]), texts(got)); d != "" {
+			t.Errorf("%s: %s", src, d)
+		}
+	}
+}
+
+func texts(words []command.Word) []string {
+	var out []string
+	for _, w := range words {
+		out = append(out, w.Text)
+	}
+	return out
+}
+
+// FuzzParse checks that every file is either a suite or a list of mistakes in places that exist.
+func FuzzParse(f *testing.F) {
+	files, _ := filepath.Glob("testdata/errors/*.lab")
+	examples, _ := filepath.Glob("../../examples/*.*")
+	for _, file := range append(files, examples...) {
+		if src, err := os.ReadFile(file); err == nil {
+			f.Add(src)
+		}
+	}
+	table := fakeTable(nil)
+	f.Fuzz(func(t *testing.T, src []byte) {
+		s, err := Parse("fuzz.lab", src, table)
+		if err == nil {
+			if len(s.Steps) == 0 {
+				t.Fatal("a suite without steps")
+			}
+			return
+		}
+		var errs Errors
+		if !errors.As(err, &errs) {
+			t.Fatalf("%T", err)
+		}
+		lines := strings.Count(string(src), "\n") + 1
+		for _, e := range errs {
+			if e.Line < 1 || e.Line > lines || e.Col < 1 || e.Col > len(e.Source)+1 || e.Msg == "" {
+				t.Errorf("%+v", e)
+			}
+			if text := e.Error() + e.Excerpt(); strings.ContainsFunc(strings.ReplaceAll(text, "\n", ""), func(r rune) bool { return r < ' ' || r == 0x7f }) {
+				t.Errorf("control characters in %q", text)
+			}
+		}
+	})
+}
