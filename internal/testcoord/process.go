@@ -4,7 +4,7 @@ import (
 	"context"
 )
 
-// Runner starts peers. It is given by the one who starts the coordinator; see Processes.
+// Runner starts peers. It is given by the one who starts the coordinator; see ProcessRunner.
 type Runner interface {
 	// Start starts the peer of that name, which then attaches to the coordinator. It does
 	// not wait for that.

@@ -14,23 +14,26 @@ import (
 	"time"
 )
 
-// Processes is a Runner that starts one process for each peer, in a process group of its own, with
+// ProcessRunner is a Runner that starts one process for each peer, in a process group of its own, with
 // no standard input. The processes end with the coordinator even if it is killed, where the system can do that
 // (Linux).
-type Processes struct {
+type ProcessRunner struct {
 	// Command makes the command of a peer: path, arguments and environment. Standard streams are set by
 	// the runner. It may be called from several goroutines at once.
-	Command func(name string) *exec.Cmd
-	// LogDir, if not empty, is a directory that exists and gets all that a peer writes, in NAME.log.
-	LogDir string
+	Command func(name string) (*exec.Cmd, error)
+	// Logs, if not empty, is a directory that exists and gets all that a peer writes, in NAME.log.
+	Logs string
 }
 
 // Start starts a peer.
-func (r *Processes) Start(_ context.Context, name string) (Process, error) {
-	cmd := r.Command(name)
+func (r *ProcessRunner) Start(_ context.Context, name string) (Process, error) {
+	cmd, err := r.Command(name)
+	if err != nil {
+		return nil, err
+	}
 	p := &process{cmd: cmd, done: make(chan struct{})}
-	if r.LogDir != "" {
-		f, err := os.OpenFile(filepath.Join(r.LogDir, name+".log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if r.Logs != "" {
+		f, err := os.OpenFile(filepath.Join(r.Logs, name+".log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 		if err != nil {
 			return nil, fmt.Errorf("log of %s: %w", name, err)
 		}

@@ -100,7 +100,7 @@ func newProcessLab(t *testing.T, src string, opt Options, modes map[string]strin
 	}
 	l := &processLab{}
 	opt.Out = l
-	opt.Runner = &Processes{LogDir: t.TempDir(), Command: func(name string) *exec.Cmd {
+	opt.Runner = &ProcessRunner{Logs: t.TempDir(), Command: func(name string) (*exec.Cmd, error) {
 		cmd := exec.Command(exe)
 		mode := modes[name]
 		if mode == "" {
@@ -110,7 +110,7 @@ func newProcessLab(t *testing.T, src string, opt Options, modes map[string]strin
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		l.cmds = append(l.cmds, cmd)
-		return cmd
+		return cmd, nil
 	}}
 	l.c = New(suite, opt)
 	server := grpc.NewServer()
@@ -158,7 +158,7 @@ bob noop
 		t.Errorf("%v %+v", err, r)
 	}
 	l.want(t, "bob was killed by the suite")
-	log, err := os.ReadFile(filepath.Join(l.c.opt.Runner.(*Processes).LogDir, "alice.log"))
+	log, err := os.ReadFile(filepath.Join(l.c.opt.Runner.(*ProcessRunner).Logs, "alice.log"))
 	if err != nil || strings.Count(string(log), "alice starts") != 2 {
 		t.Errorf("log %q, %v", log, err)
 	}
@@ -187,7 +187,7 @@ func TestProcessEndsBeforeItAttaches(t *testing.T) {
 func TestProcessCannotStart(t *testing.T) {
 	t.Parallel()
 	l := newProcessLab(t, "alice noop\n", Options{}, nil)
-	l.c.opt.Runner = &Processes{Command: func(string) *exec.Cmd { return exec.Command("/nonexistent/peerlab") }}
+	l.c.opt.Runner = &ProcessRunner{Command: func(string) (*exec.Cmd, error) { return exec.Command("/nonexistent/peerlab"), nil }}
 	r, err := l.c.Run(context.Background())
 	if err == nil || r.OK() {
 		t.Errorf("%v %+v", err, r)
