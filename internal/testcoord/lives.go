@@ -18,7 +18,7 @@ var errAbandoned = errors.New("another peer did not start")
 // ends the wait for the others. The error is that of each peer that failed by itself.
 func (c *Coordinator) startPeers(ctx context.Context, names []string) error {
 	limit := c.opt.StartTimeout
-	ctx, stop := context.WithTimeoutCause(ctx, limit, fmt.Errorf("did not attach within %s", limit))
+	ctx, stop := context.WithTimeoutCause(ctx, limit, fmt.Errorf("it did not attach within %s", limit))
 	defer stop()
 	ctx, abandon := context.WithCancelCause(ctx)
 	defer abandon(nil)
@@ -52,7 +52,7 @@ func (c *Coordinator) startPeer(ctx context.Context, name string) error {
 	if errors.Is(ctx.Err(), context.Canceled) { // by another peer, or from outside
 		return errAbandoned
 	}
-	f := &failure{msg: name + " " + context.Cause(ctx).Error()}
+	f := &failure{msg: name + " did not start: " + context.Cause(ctx).Error()}
 	if l.process != nil {
 		for _, line := range l.process.Tail(tailShown) {
 			f.details = append(f.details, name+" | "+line)

@@ -2,7 +2,6 @@ package testcoord
 
 import (
 	"cmp"
-	"encoding/json"
 	"fmt"
 	"maps"
 	"regexp"
@@ -74,12 +73,13 @@ func compares(op string, order int) bool {
 
 // state is a judge of what the peer is now; it needs no memory.
 type state struct {
-	check func() (verdict, string)
+	check func() verdict
+	show  func() string
 }
 
 func (state) see(*eventv1.Event) {}
-func (s state) verdict() verdict { v, _ := s.check(); return v }
-func (s state) seen() string     { _, text := s.check(); return text }
+func (s state) verdict() verdict { return s.check() }
+func (s state) seen() string     { return s.show() }
 
 // membersCount is "members STATE OP N".
 type membersCount struct {
@@ -87,15 +87,15 @@ type membersCount struct {
 	want  comparison
 }
 
-func (membersCount) exact() bool { return false }
+func (membersCount) exact() bool                   { return false }
+func (membersCount) matters(e *eventv1.Event) bool { return memberEvent(e) != "" }
 
 func (m membersCount) judge(p *peer, _ bool) judge {
-	return state{func() (verdict, string) {
-		return holds(m.want.holds(len(p.view.in(m.state)))), p.view.String()
-	}}
+	return state{
+		check: func() verdict { return holds(m.want.holds(p.view.count(m.state))) },
+		show:  func() string { return p.view.String() },
+	}
 }
-
-func (membersCount) matters(e *eventv1.Event) bool { return memberEvent(e) != "" }
 
 // membersInclude is "members include|exclude NAME".
 type membersInclude struct {
@@ -103,32 +103,36 @@ type membersInclude struct {
 	want bool
 }
 
-func (membersInclude) exact() bool { return false }
+func (membersInclude) exact() bool                   { return false }
+func (membersInclude) matters(e *eventv1.Event) bool { return memberEvent(e) != "" }
 
 func (m membersInclude) judge(p *peer, _ bool) judge {
-	return state{func() (verdict, string) {
-		return holds((p.view[m.name] == app.Alive) == m.want), p.view.String()
-	}}
+	return state{
+		check: func() verdict { return holds((p.view[m.name] == app.Alive) == m.want) },
+		show:  func() string { return p.view.String() },
+	}
 }
-
-func (m membersInclude) matters(e *eventv1.Event) bool { return memberEvent(e) != "" }
 
 // rosterSize is "roster size OP N".
 type rosterSize struct{ want comparison }
 
-func (rosterSize) exact() bool { return false }
+func (rosterSize) exact() bool                   { return false }
+func (rosterSize) matters(e *eventv1.Event) bool { return e.GetRoster() != nil }
 
 func (r rosterSize) judge(p *peer, _ bool) judge {
-	return state{func() (verdict, string) {
-		size := p.rosterSize()
-		if size < 0 {
-			return no, "no roster was seen yet"
-		}
-		return holds(r.want.holds(size)), fmt.Sprintf("roster size %d", size)
-	}}
+	return state{
+		check: func() verdict {
+			size := p.rosterSize()
+			return holds(size >= 0 && r.want.holds(size))
+		},
+		show: func() string {
+			if size := p.rosterSize(); size >= 0 {
+				return fmt.Sprintf("roster size %d", size)
+			}
+			return "no roster was seen yet"
+		},
+	}
 }
-
-func (rosterSize) matters(e *eventv1.Event) bool { return e.GetRoster() != nil }
 
 // outputIs is "output = TEXT" or, with re, "output ~ /RE/".
 type outputIs struct {
@@ -136,123 +140,25 @@ type outputIs struct {
 	re   *regexp.Regexp
 }
 
-func (outputIs) exact() bool { return false }
-
-func (o outputIs) judge(p *peer, _ bool) judge {
-	return state{func() (verdict, string) {
-		if !p.ran {
-			return p.idle(no), "no command was run"
-		}
-		got := strings.TrimRight(p.output, "\r\n")
-		ok := got == o.text
-		if o.re != nil {
-			ok = o.re.MatchString(got)
-		}
-		if ok {
-			return yes, strconv.Quote(got)
-		}
-		return p.idle(no), "output " + strconv.Quote(shorten(got))
-	}}
-}
-
+func (outputIs) exact() bool                 { return false }
 func (outputIs) matters(*eventv1.Event) bool { return false }
 
-// jsonIs is "json PATH OP VALUE".
-type jsonIs struct {
-	path path
-	op   string // of operators, or ~
-	want string
-	re   *regexp.Regexp
-}
-
-func (jsonIs) exact() bool { return false }
-
-func (j jsonIs) judge(p *peer, _ bool) judge {
-	return state{func() (verdict, string) {
-		if p.result == "" {
-			return p.idle(no), "the last command had no result"
-		}
-		got, err := j.path.find(p.result)
-		if err != nil {
-			return p.idle(no), fmt.Sprintf("%s in %s", err, shorten(p.result))
-		}
-		if j.holds(got) {
-			return yes, got
-		}
-		return p.idle(no), fmt.Sprintf("%s is %s", j.path, shorten(got))
-	}}
-}
-
-func (j jsonIs) holds(got string) bool {
-	if j.op == "~" {
-		return j.re.MatchString(got)
-	}
-	a, errA := strconv.ParseFloat(got, 64)
-	b, errB := strconv.ParseFloat(j.want, 64)
-	if errA == nil && errB == nil {
-		return compares(j.op, cmp.Compare(a, b))
-	}
-	return (j.op == "=" || j.op == "!=") && compares(j.op, strings.Compare(got, j.want))
-}
-
-func (jsonIs) matters(*eventv1.Event) bool { return false }
-
-// path is the way to a value in JSON.
-type path struct {
-	text  string
-	steps []any // string or int
-}
-
-func (p path) String() string { return p.text }
-
-var pathStep = regexp.MustCompile(`^(?:\.?([A-Za-z_][A-Za-z0-9_-]*)|\[([0-9]{1,6})\])`)
-
-// parsePath reads ., name, [0].name, a.b[2].
-func parsePath(s string) (path, error) {
-	p := path{text: s}
-	for rest := s; rest != "" && s != "."; {
-		m := pathStep.FindStringSubmatch(rest)
-		if m == nil {
-			return path{}, fmt.Errorf("%q is no path such as . or [0].name", s)
-		}
-		if m[1] != "" {
-			p.steps = append(p.steps, m[1])
-		} else {
-			n, _ := strconv.Atoi(m[2])
-			p.steps = append(p.steps, n)
-		}
-		rest = rest[len(m[0]):]
-	}
-	return p, nil
-}
-
-// find returns the value as text: a string as it is, everything else as JSON.
-func (p path) find(doc string) (string, error) {
-	raw := json.RawMessage(doc)
-	for _, s := range p.steps {
-		var next json.RawMessage
-		switch s := s.(type) {
-		case string:
-			var object map[string]json.RawMessage
-			if err := json.Unmarshal(raw, &object); err == nil {
-				next = object[s]
+func (o outputIs) judge(p *peer, _ bool) judge {
+	return state{
+		check: func() verdict {
+			got := strings.TrimRight(p.output, "\r\n")
+			if p.ran && (o.re == nil && got == o.text || o.re != nil && o.re.MatchString(got)) {
+				return yes
 			}
-		case int:
-			var array []json.RawMessage
-			if err := json.Unmarshal(raw, &array); err == nil && s < len(array) {
-				next = array[s]
+			return p.idle(no)
+		},
+		show: func() string {
+			if !p.ran {
+				return "no command was run"
 			}
-		}
-		if next == nil {
-			return "", fmt.Errorf("no %s", p.text)
-		}
-		raw = next
+			return "output " + strconv.Quote(shorten(strings.TrimRight(p.output, "\r\n")))
+		},
 	}
-	var text string
-	if err := json.Unmarshal(raw, &text); err == nil && string(raw) != "null" {
-		return text, nil
-	}
-	return string(raw), nil
 }
 
 // fieldTest is field=value, field!=value or field~regexp.

@@ -271,5 +271,5 @@ func TestPeerDoesNotAttach(t *testing.T) {
 			t.Errorf("%v %+v", err, r)
 		}
 	})
-	wantOutput(t, l, "FAIL bob did not attach within 4s\n     | bob | bob says its last words", "event  alice messagesView 1 x  SKIPPED")
+	wantOutput(t, l, "FAIL bob did not start: it did not attach within 4s\n     | bob | bob says its last words", "event  alice messagesView 1 x  SKIPPED")
 }

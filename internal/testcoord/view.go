@@ -54,6 +54,16 @@ func (v view) fold(e *eventv1.Event) {
 	}
 }
 
+func (v view) count(s app.State) int {
+	n := 0
+	for _, state := range v {
+		if state == s {
+			n++
+		}
+	}
+	return n
+}
+
 // in are the names of the members in a state.
 func (v view) in(s app.State) []string {
 	var out []string

@@ -10,29 +10,38 @@ import (
 )
 
 // watcher judges a predicate at some peers, at each event that arrives. Its fields are guarded
-// by Coordinator.mu; poke is not.
+// by Coordinator.mu, but for poke.
 type watcher struct {
 	step   *expectStep
 	peers  []*peer
 	judges []judge
-	holds  bool // the predicate is true now
-	ended  bool // nothing can change any more
-	err    string
-	poke   chan struct{} // has room for one; holds or ended may have changed
+	index  map[*peer]int // the place of a peer in the slices
+	good   []bool        // the predicate holds at that peer now
+	bad    int           // at how many it does not
+	since  time.Time     // when it began to hold at all; zero while it does not
+	ended  bool          // it is decided
+	err    string        // why it failed, once it is decided
+	poke   chan struct{} // has room for one; since or ended may have changed
 }
 
 // watch begins to judge; the caller ends it with unwatch.
 func (c *Coordinator) watch(s *expectStep, names []string) *watcher {
-	w := &watcher{step: s, poke: make(chan struct{}, 1)}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for _, name := range names {
+	w := &watcher{
+		step: s, index: map[*peer]int{}, good: make([]bool, len(names)), bad: len(names), poke: make(chan struct{}, 1),
+	}
+	for i, name := range names {
 		p := c.peers[name]
 		w.peers = append(w.peers, p)
 		w.judges = append(w.judges, s.pred.judge(p, s.never))
+		w.index[p] = i
 	}
 	c.watchers[w] = true
-	w.evaluate()
+	for i := range w.peers {
+		w.look(i)
+	}
+	w.decide()
 	return w
 }
 
@@ -44,23 +53,52 @@ func (c *Coordinator) unwatch(w *watcher) {
 
 // changed takes in that something about a peer is new.
 func (w *watcher) changed(p *peer, e *eventv1.Event) {
-	if w.ended {
+	i, mine := w.index[p]
+	if !mine || w.ended {
 		return
 	}
-	for i, mine := range w.peers {
-		if mine == p && e != nil {
-			w.judges[i].see(e)
-		}
+	if e != nil {
+		w.judges[i].see(e)
 	}
-	w.evaluate()
+	w.look(i)
+	w.decide()
 }
 
-// evaluate decides what can be decided.
-func (w *watcher) evaluate() {
-	if w.step.never {
-		w.evaluateNever()
-	} else {
-		w.evaluateWithin()
+// look judges one peer, and decides what a single peer can decide.
+func (w *watcher) look(i int) {
+	p, v := w.peers[i], w.judges[i].verdict()
+	if w.good[i] != (v == yes) {
+		w.good[i] = v == yes
+		if w.good[i] {
+			w.bad--
+		} else {
+			w.bad++
+		}
+	}
+	died := p.life.isGone() && p.life.parting == ""
+	switch {
+	case w.ended:
+	case w.step.never && v == yes:
+		w.fail(w.step.text + " became true at " + p.name)
+	case died, !p.life.isUp() && (w.step.never || v != yes):
+		w.fail(p.name + " " + p.why())
+	case v == hopeless && !w.step.never:
+		w.fail("this cannot become true any more at " + p.name)
+	}
+}
+
+func (w *watcher) fail(msg string) { w.ended, w.err = true, msg }
+
+// decide decides what all peers decide together. What holds once is enough, even if it ends
+// the next moment, unless it must be exact.
+func (w *watcher) decide() {
+	switch {
+	case w.step.never:
+	case w.bad > 0:
+		w.since = time.Time{}
+	case w.since.IsZero():
+		w.since = time.Now()
+		w.ended = w.ended || !w.step.pred.exact()
 	}
 	select {
 	case w.poke <- struct{}{}:
@@ -68,68 +106,33 @@ func (w *watcher) evaluate() {
 	}
 }
 
-func (w *watcher) evaluateNever() {
-	for i, p := range w.peers {
-		switch {
-		case w.judges[i].verdict() == yes:
-			w.ended, w.err = true, fmt.Sprintf("%s became true at %s", w.step.text, p.name)
-		case !p.life.isUp():
-			w.ended, w.err = true, p.name+" "+p.why()
-		}
-	}
-}
-
-func (w *watcher) evaluateWithin() {
-	w.holds = true
-	for i, p := range w.peers {
-		v := w.judges[i].verdict()
-		switch {
-		case p.life.isGone() && p.life.parting == "" || v != yes && !p.life.isUp():
-			w.ended, w.err, w.holds = true, p.name+" "+p.why(), false
-		case v == hopeless:
-			w.ended, w.err, w.holds = true, "this cannot become true any more", false
-		case v == no:
-			w.holds = false
-		}
-	}
-	if w.holds && !w.step.pred.exact() {
-		w.ended = true // for good, even if it becomes false the next moment
-	}
-}
-
 // now is what the watcher has come to.
-func (c *Coordinator) now(w *watcher) (holds, ended bool, err string) {
+func (c *Coordinator) now(w *watcher) (since time.Time, ended bool, err string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return w.holds, w.ended, w.err
+	return w.since, w.ended, w.err
 }
 
 // await waits until the expectation is decided or its time is over.
 func (c *Coordinator) await(ctx context.Context, w *watcher) error {
 	deadline := time.NewTimer(w.step.limit)
 	defer deadline.Stop()
-	var settled <-chan time.Time
-	var since *time.Timer
 	for {
-		holds, ended, msg := c.now(w)
-		switch {
+		since, ended, msg := c.now(w)
+		var settled <-chan time.Time
+		switch left := settle - time.Since(since); {
 		case msg != "":
 			return errors.New(msg)
-		case ended:
+		case ended, !since.IsZero() && left <= 0:
 			return nil
-		case holds && !w.step.never && settled == nil:
-			since = time.NewTimer(settle)
-			defer since.Stop()
-			settled = since.C
-		case !holds:
-			settled = nil
+		case !since.IsZero():
+			settled = time.After(left)
 		}
 		select {
 		case <-w.poke:
 		case <-settled:
-			return nil
 		case <-deadline.C:
-			if w.step.never || settled != nil {
+			if w.step.never || !since.IsZero() {
 				return nil
 			}
 			return fmt.Errorf("not within %s", w.step.limit)
