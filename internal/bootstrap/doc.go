@@ -15,11 +15,13 @@
 // the revision of the store, so that several services may share one. [Service] is the
 // gRPC server over a store, and [NewClient] the client with deadlines and retries.
 //
-// # Names
+// # Restarts
 //
-// A roster holds at most one entry of a name, always the newest: a peer that crashed and
-// starts again replaces its own old entry at once, though the lease of that still runs. The roster does
-// not police names. Whether a live member already has a name is known to membership only.
+// A roster holds at most one entry of an address, always the newest: who listens there now is
+// the only one who can, so that a peer which crashed and starts again at its address replaces its own
+// old entry at once. A restart at another address takes a place of its own, and the lease ends the old entry.
+// The roster does not police names: another peer of the same name may be alive, or may not, which
+// membership knows and finds out by asking that peer. For this, its entry must stay.
 //
 // # Usage
 //

@@ -75,15 +75,15 @@ func (w *world) noneExpired(t *rapid.T) {
 	}
 }
 
-// peer draws one of a few ids, names and times, so that they meet.
+// peer draws one of a few ids, names (and so addresses) and times, so that they meet.
 func (w *world) peer(t *rapid.T) *bootstrapv1.Peer {
 	id := rapid.IntRange(1, 8).Draw(t, "id")
 	name := rapid.SampledFrom([]string{"a", "b", "c", "d", "e", "f"}).Draw(t, "name")
 	return testPeer(id, name, float64(rapid.IntRange(0, int(w.now)+5).Draw(t, "joined")))
 }
 
-// find returns the entry of an id and of a name among those that live now.
-func (w *world) find(p *bootstrapv1.Peer) (live []*bootstrapv1.Peer, byID, byName *bootstrapv1.Peer) {
+// find returns the entry of an id and of an address among those that live now.
+func (w *world) find(p *bootstrapv1.Peer) (live []*bootstrapv1.Peer, byID, byAddr *bootstrapv1.Peer) {
 	for _, q := range w.r.GetPeers() {
 		if !q.GetExpiresAt().AsTime().After(at(w.now)) {
 			continue
@@ -92,11 +92,11 @@ func (w *world) find(p *bootstrapv1.Peer) (live []*bootstrapv1.Peer, byID, byNam
 		if q.GetId() == p.GetId() {
 			byID = q
 		}
-		if q.GetName() == p.GetName() {
-			byName = q
+		if q.GetHost() == p.GetHost() {
+			byAddr = q
 		}
 	}
-	return live, byID, byName
+	return live, byID, byAddr
 }
 
 // older says whether p, with a joined_at in the future taken as now, is before q.
@@ -117,14 +117,14 @@ func (w *world) places() int {
 
 func (w *world) join(t *rapid.T) {
 	p := w.peer(t)
-	live, byID, byName := w.find(p)
-	want := byID != nil || byName != nil && !w.older(p, byName) || byName == nil && len(live) < w.places()
+	live, byID, byAddr := w.find(p)
+	want := byID != nil || byAddr != nil && !w.older(p, byAddr) || byAddr == nil && len(live) < w.places()
 	_, after := w.apply(t, func(r *bootstrapv1.Roster) *bootstrapv1.Roster { return bootstrap.Join(r, p, at(w.now)) })
 	if got := bootstrap.Held(after, p.GetId()); got != want {
 		t.Fatalf("joined: %v, want %v; now %v", got, want, names(after))
 	}
 	for _, q := range live {
-		replaced := byID == nil && byName == q && want
+		replaced := byID == nil && byAddr == q && want
 		if bootstrap.Held(after, q.GetId()) == replaced {
 			t.Fatalf("%s replaced: %v, want %v", q.GetName(), !replaced, replaced)
 		}
@@ -134,15 +134,15 @@ func (w *world) join(t *rapid.T) {
 
 func (w *world) refill(t *rapid.T) {
 	p := w.peer(t)
-	live, byID, byName := w.find(p)
+	live, byID, byAddr := w.find(p)
 	full := len(live) >= w.places()
 	var gone *bootstrapv1.Peer // whom the candidate replaces
 	held := byID != nil
 	switch {
 	case held:
-	case byName != nil:
-		if held = !w.older(p, byName); held {
-			gone = byName
+	case byAddr != nil:
+		if held = !w.older(p, byAddr); held {
+			gone = byAddr
 		}
 	case !full:
 		held = true

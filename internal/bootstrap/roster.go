@@ -23,9 +23,9 @@ func DefaultConfig() *bootstrapv1.Config {
 	return &bootstrapv1.Config{MaxPeers: 2, MinRefillCandidates: 2, Lease: durationpb.New(30 * time.Second)}
 }
 
-// Join adds p while there is room. A known id gets a new lease, and its address, protocol and
-// labels are those of p; it keeps its name and its place. Of two entries with one
-// name the newer stays. An absent joined_at, or one in the future, is now.
+// Join adds p while there is room. A known id gets a new lease, and its protocol and labels are those
+// of p; it keeps its name, its address and its place. Of two entries with one address the newer stays.
+// An absent joined_at, or one in the future, is now.
 func Join(r *bootstrapv1.Roster, p *bootstrapv1.Peer, now time.Time) *bootstrapv1.Roster {
 	return admit(r, p, now, false)
 }
@@ -41,7 +41,7 @@ func admit(r *bootstrapv1.Roster, p *bootstrapv1.Peer, now time.Time, replace bo
 	expires := now.Add(cfg.GetLease().AsDuration())
 	if i := indexID(peers, p.GetId()); i >= 0 {
 		again := entry(p, peers[i].GetJoinedAt().AsTime(), expires)
-		again.Name = peers[i].GetName()
+		again.Name, again.Host, again.Port = peers[i].GetName(), peers[i].GetHost(), peers[i].GetPort()
 		return next(r, cfg, with(peers, i, again))
 	}
 	joined := now
@@ -50,7 +50,7 @@ func admit(r *bootstrapv1.Roster, p *bootstrapv1.Peer, now time.Time, replace bo
 	}
 	e := entry(p, joined, expires)
 	rest := peers
-	if i := indexName(peers, e.GetName()); i >= 0 {
+	if i := indexAddr(peers, e); i >= 0 {
 		if order(e, peers[i]) < 0 {
 			return next(r, cfg, peers)
 		}
@@ -200,6 +200,8 @@ func indexID(peers []*bootstrapv1.Peer, id string) int {
 	return slices.IndexFunc(peers, func(p *bootstrapv1.Peer) bool { return p.GetId() == id })
 }
 
-func indexName(peers []*bootstrapv1.Peer, name string) int {
-	return slices.IndexFunc(peers, func(p *bootstrapv1.Peer) bool { return p.GetName() == name })
+func indexAddr(peers []*bootstrapv1.Peer, e *bootstrapv1.Peer) int {
+	return slices.IndexFunc(peers, func(p *bootstrapv1.Peer) bool {
+		return p.GetHost() == e.GetHost() && p.GetPort() == e.GetPort()
+	})
 }
