@@ -2,6 +2,7 @@ package testcoord
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -159,6 +160,8 @@ type fakeRunner struct {
 	client testcoordv1.CoordinatorServiceClient
 	// mute are peers that start and never attach.
 	mute map[string]bool
+	// keep is how many events the log of a peer keeps; 0 is enough.
+	keep int
 
 	mu    sync.Mutex
 	lives map[string]*fakeLife // guarded by mu
@@ -175,7 +178,7 @@ type fakeLife struct {
 
 func (r *fakeRunner) Start(_ context.Context, name string) (Process, error) {
 	ctx, die := context.WithCancel(context.Background())
-	l := &fakeLife{fakePeer: &fakePeer{name: name, group: r.group, log: event.New(name, 1000)}, die: die, done: make(chan struct{})}
+	l := &fakeLife{fakePeer: &fakePeer{name: name, group: r.group, log: event.New(name, cmp.Or(r.keep, 10000))}, die: die, done: make(chan struct{})}
 	r.mu.Lock()
 	r.lives[name] = l
 	r.count++

@@ -110,6 +110,7 @@ func (c *Coordinator) receive(l *life, m *testcoordv1.AttachRequest) {
 			l.peer.missed += n
 			l.seq += n
 			c.log.Warn().Str("peer", l.peer.name).Uint64("missed", n).Msg("events of a peer were lost")
+			c.changed(l.peer, nil)
 		}
 		for _, e := range m.GetEvents().GetEvents() {
 			c.take(l, e)

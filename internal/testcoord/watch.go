@@ -21,6 +21,7 @@ type watcher struct {
 	since  time.Time     // when it began to hold at all; zero while it does not
 	ended  bool          // it is decided
 	err    string        // why it failed, once it is decided
+	missed []uint64      // how many events of each peer were lost before it mattered
 	poke   chan struct{} // has room for one; since or ended may have changed
 }
 
@@ -36,6 +37,11 @@ func (c *Coordinator) watch(s *expectStep, names []string) *watcher {
 		w.peers = append(w.peers, p)
 		w.judges = append(w.judges, s.pred.judge(p, s.never))
 		w.index[p] = i
+		missed := uint64(0)
+		if s.never {
+			missed = p.missed
+		}
+		w.missed = append(w.missed, missed)
 	}
 	c.watchers[w] = true
 	for i := range w.peers {
@@ -75,11 +81,14 @@ func (w *watcher) look(i int) {
 			w.bad++
 		}
 	}
+	lost := p.missed - w.missed[i]
 	died := p.life.isGone() && p.life.parting == ""
 	switch {
 	case w.ended:
 	case w.step.never && v == yes:
 		w.fail(w.step.text + " became true at " + p.name)
+	case lost > 0 && (w.step.never || w.step.pred.exact()):
+		w.fail(fmt.Sprintf("%d events of %s were lost on the way, so this cannot be judged", lost, p.name))
 	case died, !p.life.isUp() && (w.step.never || v != yes):
 		w.fail(p.name + " " + p.why())
 	case v == hopeless && !w.step.never:
