@@ -125,6 +125,9 @@ func fakeTable(p *fakePeer) *command.Table {
 			t.Add("bob", "lost")
 			return t, nil
 		}),
+		spec("member info", []app.Param{{Name: "name", Kind: app.MemberName}}, func(context.Context, *app.Env, app.Args) (any, error) {
+			return nil, errFake
+		}),
 		spec("sleep", []app.Param{{Name: "time", Kind: app.Duration}}, func(ctx context.Context, _ *app.Env, a app.Args) (any, error) {
 			select {
 			case <-time.After(a.Duration("time")):

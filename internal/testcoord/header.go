@@ -68,7 +68,7 @@ func (p *parser) peers(l line) {
 	}
 	for _, w := range l.words[1:] {
 		for _, name := range p.names(l, w) {
-			if slices.Contains(p.suite.Peers, name) {
+			if p.named[name] {
 				p.fail(l, w.Col, "", "peer %q is declared twice", name)
 				continue
 			}

@@ -7,7 +7,9 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"sort"
 	"strings"
+	"unicode/utf8"
 
 	"peerlab.example/peerlab/internal/command"
 )
@@ -15,6 +17,7 @@ import (
 // Limits of a suite, so that a mistake such as p[1..1000000000] is an error and not a full memory.
 const (
 	maxPeers  = 1000
+	maxSteps  = 10_000
 	maxSource = 1 << 20
 	maxLine   = 8 << 10
 	maxErrors = 50
@@ -25,7 +28,7 @@ const (
 func Parse(file string, src []byte, table *command.Table) (*Suite, error) {
 	base := filepath.Base(file)
 	p := &parser{
-		file: file, table: table, words: words(), defined: map[string]int{},
+		file: file, table: table, words: words(), defined: map[string]int{}, named: map[string]bool{},
 		suite: &Suite{File: file, Name: strings.TrimSuffix(base, filepath.Ext(base))},
 	}
 	if len(src) > maxSource {
@@ -99,9 +102,11 @@ type parser struct {
 	words    map[string]word
 	suite    *Suite
 	errs     Errors
-	declared bool           // there is a "peers" line
-	defined  map[string]int // header word -> its line
-	all      []line         // lines that say "all"
+	named    map[string]bool // the peers of the suite
+	full     bool            // there were too many steps
+	declared bool            // there is a "peers" line
+	defined  map[string]int  // header word -> its line
+	all      []line          // lines that say "all"
 }
 
 // word is a first word of a line that is not the name of a peer.
@@ -133,7 +138,7 @@ func words() map[string]word {
 }
 
 func (p *parser) parseLine(l line) {
-	if len(p.errs) >= maxErrors {
+	if len(p.errs) >= maxErrors || p.full {
 		return
 	}
 	var err error
@@ -207,22 +212,27 @@ func (p *parser) fail(l line, col int, hint, format string, args ...any) {
 
 // step adds a step for the line.
 func (p *parser) step(l line, a action) {
+	if len(p.suite.Steps) == maxSteps {
+		p.fail(l, l.col(0), "", "a suite has at most %d steps", maxSteps)
+		p.full = true
+		return
+	}
 	p.suite.Steps = append(p.suite.Steps, &Step{Line: l.no, Text: source(l.src, l.whole), act: a})
 }
 
-// source is a line as it is shown: as it was typed, without its comment.
+// source is a line as it is shown: as it was typed, without its comment. words are its words.
 func source(src string, words []command.Word) string {
-	last := words[len(words)-1].Col - 1
-	for i := last; i < len(src); i++ {
-		if src[i] != '#' {
-			continue
+	from := words[len(words)-1].Col
+	// The last word ends where the line begins to have all its words.
+	n := sort.Search(len(src)-from, func(i int) bool {
+		end := from + i
+		for end < len(src) && !utf8.RuneStart(src[end]) {
+			end--
 		}
-		// The comment begins at the first # whose removal changes nothing.
-		if again, err := command.SplitScript(src[:i]); err == nil && slices.Equal(again, words) {
-			src = src[:i]
-		}
-	}
-	return command.Clean(strings.TrimSpace(src))
+		again, err := command.SplitScript(src[:end])
+		return err == nil && slices.Equal(again, words)
+	})
+	return command.Clean(strings.TrimSpace(src[:from+n]))
 }
 
 func (p *parser) finish() {

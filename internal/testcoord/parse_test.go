@@ -154,3 +154,21 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+// TestExamples checks that the examples are suites. The commands that fake peers lack are known by name only.
+func TestExamples(t *testing.T) {
+	t.Parallel()
+	files, _ := filepath.Glob("../../examples/*.lab")
+	if len(files) == 0 {
+		t.Fatal("no examples")
+	}
+	for _, file := range files {
+		src, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Parse(filepath.Base(file), src, fakeTable(nil)); err != nil {
+			t.Error(err)
+		}
+	}
+}

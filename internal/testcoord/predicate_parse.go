@@ -75,7 +75,7 @@ func (p *parser) includePredicate(l line) predicate {
 	if !p.nothingAfter(l, 2) {
 		return nil
 	}
-	if p.declared && !slices.Contains(p.suite.Peers, name.Text) {
+	if p.declared && !p.named[name.Text] {
 		p.fail(l, name.Col, command.Nearest(name.Text, p.suite.Peers), "no peer is named %q", name.Text)
 		return nil
 	}

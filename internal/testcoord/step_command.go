@@ -75,7 +75,7 @@ func (p *parser) command(l line) {
 
 // unclear reports a line whose first word is no peer, and most likely was meant as something else.
 func (p *parser) unclear(l line, first command.Word) bool {
-	if !validName.MatchString(first.Text) || slices.Contains(p.suite.Peers, first.Text) || slices.Contains(reserved, first.Text) {
+	if !validName.MatchString(first.Text) || p.named[first.Text] || slices.Contains(reserved, first.Text) {
 		return false // it is a peer, or parser.who says what is wrong with it
 	}
 	if !p.declared && len(l.words) > 1 {

@@ -29,6 +29,7 @@ var (
 func (p *parser) who(l line, w command.Word) (out who, ok bool) {
 	before := len(p.errs)
 	col := w.Col
+	taken := map[string]bool{}
 	for element := range strings.SplitSeq(w.Text, ",") {
 		part := command.Word{Text: element, Col: col}
 		col += len(element) + 1
@@ -42,8 +43,9 @@ func (p *parser) who(l line, w command.Word) (out who, ok bool) {
 			p.fail(l, part.Col, "", "a list of peers has a name on each side of a comma, and no blanks: alice,bob")
 		default:
 			for _, name := range p.names(l, part) {
-				if p.known(l, part.Col, name) && !slices.Contains(out.names, name) {
+				if p.known(l, part.Col, name) && !taken[name] {
 					out.names = append(out.names, name)
+					taken[name] = true
 				}
 			}
 		}
@@ -109,7 +111,7 @@ func expand(head, bounds, tail string) (names []string, msg string) {
 
 // known reports whether the name is one of a peer, and declares it unless there is a "peers" line.
 func (p *parser) known(l line, col int, name string) bool {
-	if slices.Contains(p.suite.Peers, name) {
+	if p.named[name] {
 		return true
 	}
 	if p.declared {
@@ -125,5 +127,6 @@ func (p *parser) add(l line, col int, name string) bool {
 		return false
 	}
 	p.suite.Peers = append(p.suite.Peers, name)
+	p.named[name] = true
 	return true
 }
