@@ -1,0 +1,24 @@
+// Package membership says who is in the group. It runs memberlist (SWIM with Lifeguard: gossip,
+// probes, suspicion) behind types of our own, and adds what memberlist lacks: who left and
+// who was lost, suspicion as an event, a view that is safe to keep, a cure for the tail of
+// convergence, and healing after a split.
+//
+//	cfg := membership.DefaultConfig()
+//	cfg.ID, cfg.Name = uuid.NewString(), "alice"
+//	n, err := membership.New(cfg, network.System(), log)
+//	err = n.Listen(ctx)          // n.Addr() is known now
+//	err = n.Start(ctx)
+//	joined, err := n.Join(ctx, []string{"127.0.0.1:7946"})
+//	err = n.SetMeta(ctx, "127.0.0.1:7000", []string{"chat"})
+//	err = n.Leave(ctx)           // say goodbye; without it, the others see a loss
+//	err = n.Close()
+//
+// How the parts work together: memberlist calls the delegate, and what it sends passes the
+// transport, where observe.go reads it; both only copy and put notes into a queue. One
+// goroutine takes the notes in order, keeps the view and calls OnEvent and OnBroadcast.
+//
+// How suspicion is seen: memberlist tells nobody that it suspects a member. But each change
+// of state that it accepts (alive, suspect, dead) it gossips on, within one gossip interval;
+// so what a node sends itself says what its memberlist believes, with the incarnation
+// that orders it, and, in "dead", who said so: a member that left, or another one.
+package membership

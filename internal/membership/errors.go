@@ -1,0 +1,15 @@
+package membership
+
+import "errors"
+
+// Errors that callers tell apart.
+var (
+	// ErrNameTaken says that a live member has the name already.
+	ErrNameTaken = errors.New("name is taken by a live member")
+	// ErrTooLarge says that a broadcast or an announcement does not fit into a packet.
+	ErrTooLarge = errors.New("too large")
+	// ErrBusy says that too many broadcasts wait to be sent.
+	ErrBusy = errors.New("too many broadcasts wait to be sent")
+	// ErrNotRunning says that the node was not started, has left or is closed.
+	ErrNotRunning = errors.New("membership does not run")
+)

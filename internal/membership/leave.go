@@ -1,0 +1,111 @@
+package membership
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"peerlab.example/peerlab/app"
+	membershipv1 "peerlab.example/peerlab/proto/peerlab/membership/v1"
+)
+
+const (
+	// leaveTimeout bounds memberlist's own goodbye.
+	leaveTimeout = 5 * time.Second
+	// spreadRounds is how many rounds of gossip a goodbye is given to reach all, after this node has
+	// sent it as often as it does: 1 s with the lan profile. In each round the number of
+	// those who know grows up to fourfold, so that five are enough for a thousand.
+	spreadRounds = 5
+)
+
+// SetMeta announces the address of gRPC and the applications. It does not wait until others
+// know. An announcement that is too long is refused with ErrTooLarge.
+func (n *Node) SetMeta(_ context.Context, rpcAddr string, apps []string) error {
+	n.step.Lock()
+	defer n.step.Unlock()
+	m := n.view.me()
+	if m.RPCAddr == rpcAddr && slices.Equal(m.Apps, apps) {
+		return nil
+	}
+	m.RPCAddr, m.Apps = rpcAddr, slices.Clone(apps)
+	if err := checkMember(m, nodeName(m.Name, m.ID)); err != nil && m.Addr != "" {
+		return fmt.Errorf("announce: %w", err)
+	}
+	meta, err := encodeMeta(m)
+	if err != nil {
+		return err
+	}
+	n.meta.Store(&meta)
+	n.view.setMe(func(me *app.Member) { me.RPCAddr, me.Apps = m.RPCAddr, m.Apps })
+	if ml, err := n.active(); err == nil {
+		// It is queued at once; the wait would be for the last of its transmissions, and its error says
+		// only that the wait was cut short.
+		_ = ml.UpdateNode(time.Nanosecond)
+	}
+	return nil
+}
+
+// Leave says goodbye and waits until the others know, within ctx. After it, only Close is useful.
+func (n *Node) Leave(ctx context.Context) error {
+	n.step.Lock()
+	defer n.step.Unlock()
+	ml, err := n.active()
+	if err != nil {
+		return nil
+	}
+	n.seeking.Store(false)
+	alone := n.digest.get().alive <= 1
+	if !alone {
+		// Ours says so even if memberlist's does not arrive; it cannot be too large, and nothing is full.
+		_ = n.send(&membershipv1.Gossip{What: &membershipv1.Gossip_Leave{Leave: &membershipv1.Leave{Id: n.cfg.ID}}})
+	}
+	n.mu.Lock()
+	n.left = true
+	n.mu.Unlock()
+	timeout := leaveTimeout
+	if end, ok := ctx.Deadline(); ok {
+		timeout = max(time.Nanosecond, min(timeout, time.Until(end)))
+	}
+	err = ml.Leave(timeout)
+	if !alone {
+		n.sleep(ctx, spreadRounds*n.cfg.Tuning.GossipInterval)
+	}
+	if err != nil {
+		return fmt.Errorf("leave: %w", err)
+	}
+	return nil
+}
+
+// Close ends all at once: without Leave, the others see a loss. It may be called more than once.
+func (n *Node) Close() error {
+	n.mu.Lock()
+	n.closed = true
+	n.mu.Unlock()
+	n.seeking.Store(false)
+	n.stop()
+	n.step.Lock() // a Leave that runs ends first: memberlist panics when it comes after the shutdown
+	defer n.step.Unlock()
+	var errs []error
+	if ml := n.running(); ml != nil {
+		errs = append(errs, ml.Shutdown())
+	}
+	errs = append(errs, n.transport.Shutdown())
+	n.wg.Wait()
+	n.queue.close()
+	return errors.Join(errs...)
+}
+
+// sleep waits, and reports false when ctx or the node ends before.
+func (n *Node) sleep(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+	case <-n.ctx.Done():
+	}
+	return false
+}

@@ -1,0 +1,313 @@
+package membership
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/hashicorp/go-metrics"
+	"github.com/hashicorp/memberlist"
+	"github.com/rs/zerolog"
+
+	"peerlab.example/peerlab/app"
+	"peerlab.example/peerlab/internal/network"
+)
+
+// Node is this peer in its group. Its methods may be called from any goroutine; those that
+// wait (Join, Leave, Close) not from OnEvent or OnBroadcast. A Node that has left or is closed
+// stays so: to come back, make another with a new ID.
+type Node struct {
+	cfg       Config
+	log       zerolog.Logger
+	transport *transport
+	queue     *queue
+	digest    *digester
+	view      *view
+	gossip    *gossip
+	repair    *repair
+
+	ctx  context.Context // ends with Close
+	stop context.CancelFunc
+	wg   sync.WaitGroup
+
+	// seeking is set from the first Join on, until Leave: only then does the node look for members by itself.
+	seeking atomic.Bool
+	meta    atomic.Pointer[[]byte]
+
+	step sync.Mutex // held while Listen, Start, SetMeta or Leave runs
+
+	mu     sync.Mutex
+	addr   string                 // guarded by mu; empty before Listen
+	ml     *memberlist.Memberlist // guarded by mu; nil before Start
+	left   bool                   // guarded by mu
+	closed bool                   // guarded by mu; no goroutine is started any more
+}
+
+// Stats say how a node is.
+type Stats struct {
+	// HealthScore is memberlist's: 0 is well; each point slows the node's own probes.
+	HealthScore int
+	// Queued broadcasts of applications wait to be sent, or to be sent again.
+	Queued int
+	// Dropped broadcasts came faster than they could be handled, or than they can be sent on.
+	Dropped uint64
+	// Syncs are full syncs that a differing digest led to; Heals are the attempts to reach the lost.
+	Syncs, Heals uint64
+}
+
+// New checks the configuration. Nothing runs yet.
+func New(cfg Config, n network.Network, log zerolog.Logger) (*Node, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, fmt.Errorf("membership: %w", err)
+	}
+	if cfg.OnEvent == nil {
+		cfg.OnEvent = func(app.MemberEvent) {}
+	}
+	if cfg.OnBroadcast == nil {
+		cfg.OnBroadcast = func(string, app.Member, []byte) {}
+	}
+	if cfg.Seeds == nil {
+		cfg.Seeds = func() []string { return nil }
+	}
+	self := app.Member{ID: cfg.ID, Name: cfg.Name, JoinedAt: cfg.JoinedAt}
+	meta, err := encodeMeta(self)
+	if err != nil {
+		return nil, err
+	}
+	node := &Node{
+		cfg:    cfg,
+		log:    log.With().Str("component", "membership").Str("node", cfg.Name).Logger(),
+		queue:  newQueue(),
+		digest: &digester{},
+		view:   newView(self, 4*cfg.Tuning.GossipInterval, cfg.Tuning.KeepGone),
+	}
+	node.meta.Store(&meta)
+	observer, err := newObserver(cfg.Key, func(r rumour) { node.queue.put(note{rumour: &r}) })
+	if err != nil {
+		return nil, err
+	}
+	node.transport = newTransport(n, cfg.Tuning.DialTimeout, observer.packet)
+	node.gossip = newGossip(cfg.ID, cfg.Tuning.RetransmitMult, func() int { return int(node.digest.get().alive) }, room(cfg))
+	node.repair = newRepair(cfg.Tuning)
+	node.ctx, node.stop = context.WithCancel(context.Background())
+	return node, nil
+}
+
+// Listen takes the port for packets and streams. Addr is known from then on.
+func (n *Node) Listen(ctx context.Context) error {
+	n.step.Lock()
+	defer n.step.Unlock()
+	if n.Addr() != "" {
+		return nil
+	}
+	if n.isClosed() {
+		return ErrNotRunning
+	}
+	if err := n.transport.listen(ctx, n.cfg.BindAddr); err != nil {
+		return fmt.Errorf("gossip: %w", err)
+	}
+	bound, err := netip.ParseAddrPort(n.transport.pc.LocalAddr().String())
+	if err != nil {
+		return fmt.Errorf("gossip address: %w", err)
+	}
+	ip := bound.Addr().Unmap()
+	if n.cfg.Advertise != "" {
+		ip = netip.MustParseAddr(n.cfg.Advertise) // checked by Validate
+	}
+	addr := netip.AddrPortFrom(ip, bound.Port()).String()
+	n.view.setMe(func(m *app.Member) { m.Addr = addr })
+	n.mu.Lock()
+	n.addr = addr
+	n.mu.Unlock()
+	return nil
+}
+
+// Start runs memberlist on the port that Listen took. The node is alone until Join.
+func (n *Node) Start(context.Context) error {
+	n.step.Lock()
+	defer n.step.Unlock()
+	addr, err := netip.ParseAddrPort(n.Addr())
+	switch {
+	case err != nil:
+		return errors.New("membership: start comes after listen")
+	case n.running() != nil:
+		return nil
+	case n.isClosed():
+		return ErrNotRunning
+	}
+	if !n.spawn(n.run) {
+		return ErrNotRunning
+	}
+	n.transport.start()
+	ml, err := memberlist.Create(n.memberlistConfig(addr))
+	if err != nil {
+		return fmt.Errorf("membership: %w", err)
+	}
+	n.mu.Lock()
+	n.ml = ml
+	n.mu.Unlock()
+	n.spawn(n.syncWhenAsked)
+	n.spawn(n.heal)
+	n.barrier(n.ctx)
+	return nil
+}
+
+// memberlistConfig is memberlist's with our timings, on our transport.
+func (n *Node) memberlistConfig(addr netip.AddrPort) *memberlist.Config {
+	t := n.cfg.Tuning
+	c := memberlist.DefaultLANConfig()
+	c.Name = nodeName(n.cfg.Name, n.cfg.ID)
+	c.Transport = n.transport
+	c.Label = label(n.cfg.Group)
+	c.BindAddr, c.AdvertiseAddr = addr.Addr().String(), addr.Addr().String()
+	c.BindPort, c.AdvertisePort = int(addr.Port()), int(addr.Port())
+	c.ProbeInterval, c.ProbeTimeout, c.IndirectChecks = t.ProbeInterval, t.ProbeTimeout, t.IndirectChecks
+	c.SuspicionMult, c.SuspicionMaxTimeoutMult = t.SuspicionMult, t.SuspicionMaxMult
+	c.AwarenessMaxMultiplier = t.AwarenessMax
+	c.GossipInterval, c.GossipNodes, c.GossipToTheDeadTime = t.GossipInterval, t.GossipNodes, t.GossipToTheDead
+	c.RetransmitMult, c.PushPullInterval, c.TCPTimeout = t.RetransmitMult, t.PushPullInterval, t.StreamTimeout
+	c.UDPBufferSize = packetSize
+	// Packets are small enough as they are, and observer reads them.
+	c.EnableCompression = false
+	c.SecretKey = n.cfg.Key
+	c.DNSConfigPath = ""
+	c.Logger = newLogger(n.log)
+	c.MetricLabels = []metrics.Label{{Name: "node", Value: c.Name}, {Name: "group", Value: n.cfg.Group}}
+	d := &delegate{queue: n.queue, digest: n.digest, meta: func() []byte { return *n.meta.Load() }, pending: n.gossip.queue}
+	c.Delegate, c.Events, c.Ping, c.Alive = d, d, d, d
+	return c
+}
+
+// run owns the view: it takes the notes in order and tells of changes.
+func (n *Node) run() {
+	timer := time.NewTimer(idleTick)
+	defer timer.Stop()
+	for {
+		select {
+		case <-n.queue.ready:
+		case <-timer.C:
+		case <-n.ctx.Done():
+			return
+		}
+		for _, nt := range n.queue.take() {
+			n.handle(nt)
+		}
+		events, next := n.view.tick(time.Now(), n.maxSuspicion())
+		n.emit(events)
+		wait := idleTick
+		if !next.IsZero() {
+			wait = max(0, min(wait, time.Until(next)))
+		}
+		timer.Reset(wait)
+	}
+}
+
+// idleTick is how often members that are gone for long are forgotten.
+const idleTick = 5 * time.Second
+
+func (n *Node) handle(nt note) {
+	switch {
+	case nt.call != nil:
+		nt.call()
+	case nt.gossip != nil:
+		n.received(nt.gossip)
+	default:
+		n.emit(n.view.apply(nt, time.Now()))
+		if nt.ping != nil {
+			n.repair.pinged(nt.node, nt.ping.differs, n.digest.quiet())
+		}
+		if nt.joined != nil {
+			n.deliverParked(nt.joined.ID)
+		}
+	}
+}
+
+func (n *Node) emit(events []app.MemberEvent) {
+	for _, e := range events {
+		n.cfg.OnEvent(e)
+	}
+}
+
+// barrier waits until all notes put before are handled, or ctx or the node ends.
+func (n *Node) barrier(ctx context.Context) {
+	done := make(chan struct{})
+	n.queue.put(note{call: func() { close(done) }})
+	select {
+	case <-done:
+	case <-ctx.Done():
+	case <-n.ctx.Done():
+	}
+}
+
+// Addr is host:port at which others reach this node; empty before Listen.
+func (n *Node) Addr() string {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.addr
+}
+
+// Self is this node as it tells of itself.
+func (n *Node) Self() app.Member { return n.view.me() }
+
+// Members is a copy of the view, oldest first, with this node; those that are gone are in it for a while.
+func (n *Node) Members() []app.Member { return n.view.members() }
+
+// Tuning are the timings that the node was made with.
+func (n *Node) Tuning() Tuning { return n.cfg.Tuning }
+
+// HealthScore is memberlist's: 0 is well.
+func (n *Node) HealthScore() int {
+	if ml := n.running(); ml != nil {
+		return ml.GetHealthScore()
+	}
+	return 0
+}
+
+// Stats says how the node is.
+func (n *Node) Stats() Stats {
+	return Stats{
+		HealthScore: n.HealthScore(),
+		Queued:      n.gossip.queue.NumQueued(),
+		Dropped:     n.queue.drops() + n.gossip.dropped.Load(),
+		Syncs:       n.repair.syncs.Load(),
+		Heals:       n.repair.heals.Load(),
+	}
+}
+
+// running is nil before Start.
+func (n *Node) running() *memberlist.Memberlist {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.ml
+}
+
+func (n *Node) isClosed() bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.closed
+}
+
+// active is the memberlist of a node that runs and has not left.
+func (n *Node) active() (*memberlist.Memberlist, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.ml == nil || n.left || n.closed {
+		return nil, ErrNotRunning
+	}
+	return n.ml, nil
+}
+
+// spawn runs f in a goroutine that Close waits for. It reports false when the node is closed.
+func (n *Node) spawn(f func()) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.closed {
+		return false
+	}
+	n.wg.Go(f)
+	return true
+}

@@ -1,0 +1,188 @@
+package membership
+
+import (
+	"cmp"
+	"slices"
+	"sync"
+	"time"
+
+	"peerlab.example/peerlab/app"
+)
+
+// settled is after what time a member counts as established: of two peers that start at the
+// same time under one name, the older keeps it; but a member that has been there for
+// longer keeps it against any newcomer, whatever its clock says.
+const settled = 10 * time.Second
+
+// entry is what this node knows of one incarnation of a member.
+type entry struct {
+	app.Member
+	node string // memberlist's name
+	// listed is set while memberlist has it among the living, suspects included.
+	listed bool
+	// shown is set once it was told of. A newcomer under the name of a live member is not, until it
+	// announces its RPC address, which it does only after the check in Join.
+	shown bool
+	// replaced is set when a newer incarnation took the name over: it is told of as lost, and not listed.
+	replaced bool
+	// leaving is set when it said goodbye.
+	leaving bool
+	// alive and suspect are the incarnations (of SWIM) of the newest rumours of that kind.
+	alive, suspect uint32
+	// dead is the newest rumour of that kind; nil when there is none.
+	dead *rumour
+	// due is when a member that memberlist has dropped is taken for lost, unless it becomes
+	// known before that it left; zero when nothing is open.
+	due time.Time
+	// since is when State became what it is.
+	since time.Time
+}
+
+func (e *entry) live() bool { return e.State == app.Alive || e.State == app.Suspect }
+func (e *entry) gone() bool { return !e.live() }
+
+// older orders members by age, ties by id.
+func older(a, b app.Member) int {
+	return cmp.Or(a.JoinedAt.Compare(b.JoinedAt), cmp.Compare(a.ID, b.ID))
+}
+
+// view is what this node believes. One goroutine changes it, by notes; all may read it.
+type view struct {
+	self string // memberlist's name of this node
+	// patience is how long a dropped member waits for the rumour that says who dropped it.
+	patience time.Duration
+	keep     time.Duration // Tuning.KeepGone
+
+	mu      sync.RWMutex
+	entries map[string]*entry // guarded by mu; by memberlist's name
+}
+
+func newView(self app.Member, patience, keep time.Duration) *view {
+	node := nodeName(self.Name, self.ID)
+	v := &view{self: node, patience: patience, keep: keep, entries: make(map[string]*entry)}
+	self.Self, self.State = true, app.Alive
+	v.entries[node] = &entry{Member: self, node: node, shown: true}
+	return v
+}
+
+// members is a copy, oldest first.
+func (v *view) members() []app.Member {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	out := make([]app.Member, 0, len(v.entries))
+	for _, e := range v.entries {
+		if e.shown && !e.replaced {
+			out = append(out, e.copy())
+		}
+	}
+	slices.SortFunc(out, older)
+	return out
+}
+
+func (e *entry) copy() app.Member {
+	m := e.Member
+	m.Apps = slices.Clone(m.Apps)
+	return m
+}
+
+func (v *view) me() app.Member {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	return v.entries[v.self].copy()
+}
+
+// setMe changes the entry of this node.
+func (v *view) setMe(change func(*app.Member)) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	change(&v.entries[v.self].Member)
+}
+
+func (v *view) byID(id string) (app.Member, bool) {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	if e := v.find(id); e != nil {
+		return e.copy(), true
+	}
+	return app.Member{}, false
+}
+
+// find wants v.mu held.
+func (v *view) find(id string) *entry {
+	for _, e := range v.entries {
+		if e.ID == id {
+			return e
+		}
+	}
+	return nil
+}
+
+// listedAt reports whether memberlist has a live member at the address.
+func (v *view) listedAt(addr string) bool {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	for _, e := range v.entries {
+		if e.listed && e.Addr == addr {
+			return true
+		}
+	}
+	return false
+}
+
+// rivals are the live members that have this node's name by right: all but those that are
+// starting just now and are newer.
+func (v *view) rivals(now time.Time) []*entry {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	me := v.entries[v.self].Member
+	var out []*entry
+	for _, e := range v.entries {
+		if e.node == v.self || e.Name != me.Name || !e.listed || e.gone() {
+			continue
+		}
+		age := now.Sub(e.JoinedAt)
+		if older(me, e.Member) < 0 && age >= 0 && age < settled {
+			continue
+		}
+		c := *e
+		out = append(out, &c)
+	}
+	return out
+}
+
+// wanted are the addresses of members that were lost and may come back, and how many are live.
+func (v *view) wanted() (addrs []string, live int) {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	for _, e := range v.entries {
+		switch {
+		case e.node == v.self || e.listed:
+			live++
+		case e.State == app.Lost && !e.replaced:
+			addrs = append(addrs, e.Addr)
+		}
+	}
+	return addrs, live
+}
+
+// tick settles what time settles. It returns when it is to be called next; zero means any time.
+func (v *view) tick(now time.Time, maxSuspicion time.Duration) (events []app.MemberEvent, next time.Time) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for node, e := range v.entries {
+		switch {
+		case !e.due.IsZero() && !now.Before(e.due):
+			events = append(events, v.settle(e, app.Lost, now)...)
+		case !e.due.IsZero():
+			if next.IsZero() || e.due.Before(next) {
+				next = e.due
+			}
+		case e.State == app.Suspect && now.Sub(e.since) > maxSuspicion:
+			// memberlist must have cleared it by then: the rumour of that was missed.
+			events = append(events, v.set(e, app.Alive, app.Recovered, now)...)
+		case node != v.self && !e.listed && e.gone() && (e.replaced || now.Sub(e.since) > v.keep):
+			delete(v.entries, node)
+		}
+	}
+	return events, next
+}
