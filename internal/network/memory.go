@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"strconv"
 	"sync"
 	"sync/atomic"
 	"syscall"
+	"time"
 )
 
 // Memory is a network in memory, for tests and for the simulation. Each host of it has an address of its own and is a Network.
@@ -17,26 +19,85 @@ type Memory struct {
 	dropped atomic.Uint64
 
 	mu        sync.Mutex
-	packets   map[string]*packetConn // guarded by mu; by host:port
-	listeners map[string]*listener   // guarded by mu; by host:port
-	nextPort  map[string]int         // guarded by mu; by host
-	side      map[string]int         // guarded by mu; the side of a partition that a host is on; nil when there is none
-	changed   chan struct{}          // guarded by mu; closed and replaced when side changes
+	packets   map[string]*packetConn  // guarded by mu; by host:port
+	listeners map[string]*listener    // guarded by mu; by host:port
+	nextPort  map[string]int          // guarded by mu; by host
+	conns     map[*conn]struct{}      // guarded by mu; all ends that are open
+	killed    map[string]*atomic.Bool // guarded by mu; by host; set when the host's present processes are killed
+
+	// topology is read at each Read and WriteTo, and so without the lock.
+	topology atomic.Pointer[topology]
 }
+
+// topology says who reaches whom. It is never changed, but replaced.
+type topology struct {
+	side    map[string]int // the side of a partition that a host is on; nil when there is none
+	changed chan struct{}  // closed when this topology is replaced
+}
+
+// dialTimeout ends a Dial whose context has no end, as a kernel does.
+const dialTimeout = 30 * time.Second
+
+// errKilled is what a killed process gets.
+var errKilled = errors.New("host was killed")
 
 // firstPort is where the ports given out for port 0 begin, as in the IANA range for them (RFC 6335).
 const firstPort = 49152
 
 // NewMemory returns a network without hosts.
 func NewMemory() *Memory {
-	return &Memory{
+	m := &Memory{
 		packets: map[string]*packetConn{}, listeners: map[string]*listener{}, nextPort: map[string]int{},
-		changed: make(chan struct{}),
+		conns: map[*conn]struct{}{}, killed: map[string]*atomic.Bool{},
 	}
+	m.topology.Store(&topology{changed: make(chan struct{})})
+	return m
 }
 
-// Host is the network as a host with that IP address has it.
-func (m *Memory) Host(ip string) Network { return host{memory: m, ip: ip} }
+// Host is the network as a host with that IP address has it. After Kill, it is that of the
+// processes started next.
+func (m *Memory) Host(ip string) Network {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.killed[ip] == nil {
+		m.killed[ip] = new(atomic.Bool)
+	}
+	return host{memory: m, ip: ip, killed: m.killed[ip]}
+}
+
+// Kill ends all processes of a host as kill -9 does: nothing listens there any more, connections
+// are reset, and a Network that Host gave before does nothing any more.
+func (m *Memory) Kill(ip string) {
+	m.mu.Lock()
+	if k := m.killed[ip]; k != nil {
+		k.Store(true)
+		delete(m.killed, ip)
+	}
+	var end []interface{ Close() error }
+	for _, c := range m.packets {
+		if c.addr.host() == ip {
+			end = append(end, c)
+		}
+	}
+	for _, l := range m.listeners {
+		if l.addr.host() == ip {
+			end = append(end, l)
+		}
+	}
+	var reset []*conn
+	for c := range m.conns {
+		if c.local.host() == ip {
+			reset = append(reset, c)
+		}
+	}
+	m.mu.Unlock()
+	for _, c := range end {
+		_ = c.Close()
+	}
+	for _, c := range reset {
+		c.reset()
+	}
+}
 
 // Partition splits the hosts into groups that cannot reach each other: packets are lost, connections
 // stand still, and dialling waits. Hosts in no group form one of their own. It replaces an earlier partition.
@@ -57,28 +118,28 @@ func (m *Memory) Heal() { m.setSides(nil) }
 func (m *Memory) Dropped() uint64 { return m.dropped.Load() }
 
 func (m *Memory) setSides(side map[string]int) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.side = side
-	close(m.changed)
-	m.changed = make(chan struct{})
+	old := m.topology.Swap(&topology{side: side, changed: make(chan struct{})})
+	close(old.changed)
 }
 
 // link reports whether two hosts reach each other, and gives a channel that is closed when that may change.
 func (m *Memory) link(a, b string) (ok bool, changed <-chan struct{}) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.side[a] == m.side[b], m.changed
+	t := m.topology.Load()
+	return t.side[a] == t.side[b], t.changed
 }
 
 // host is one host's view of the network.
 type host struct {
 	memory *Memory
 	ip     string
+	killed *atomic.Bool
 }
 
 // bind chooses the address to listen on. The lock is held.
 func (h host) bind(addr string, taken func(string) bool) (string, error) {
+	if h.killed.Load() {
+		return "", &net.OpError{Op: "listen", Net: "memory", Addr: address(addr), Err: errKilled}
+	}
 	ip, port, err := net.SplitHostPort(addr)
 	if err != nil {
 		return "", err
@@ -131,12 +192,19 @@ func (h host) Listen(_ context.Context, _ Channel, addr string) (net.Listener, e
 }
 
 func (h host) Dial(ctx context.Context, _ Channel, addr string) (net.Conn, error) {
-	fail := func(err error) (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
+	defer cancel()
+	c, err := h.dial(ctx, addr)
+	if err != nil {
 		return nil, &net.OpError{Op: "dial", Net: "memory", Addr: address(addr), Err: err}
 	}
+	return c, nil
+}
+
+func (h host) dial(ctx context.Context, addr string) (*conn, error) {
 	ip, _, err := net.SplitHostPort(addr)
 	if err != nil {
-		return fail(err)
+		return nil, err
 	}
 	for {
 		ok, changed := h.memory.link(h.ip, ip)
@@ -146,26 +214,54 @@ func (h host) Dial(ctx context.Context, _ Channel, addr string) (net.Conn, error
 		select {
 		case <-changed:
 		case <-ctx.Done():
-			return fail(ctx.Err())
+			return nil, dialError(ctx)
 		}
 	}
-	h.memory.mu.Lock()
-	l := h.memory.listeners[addr]
-	local := net.JoinHostPort(h.ip, strconv.Itoa(firstPort+h.memory.nextPort[h.ip]%(1<<14)))
-	h.memory.nextPort[h.ip]++
-	h.memory.mu.Unlock()
-	if l == nil {
-		return fail(syscall.ECONNREFUSED)
+	near, far, l, err := h.connect(addr)
+	if err != nil {
+		return nil, err
 	}
-	near, far := newConns(h.memory, address(local), address(addr))
 	select {
 	case l.backlog <- far:
+		select {
+		case <-l.closed: // perhaps after the listener looked for those that wait
+			_ = l.Close()
+		default:
+		}
 		return near, nil
 	case <-l.closed:
-		return fail(syscall.ECONNREFUSED)
+		near.reset()
+		return nil, syscall.ECONNREFUSED
 	case <-ctx.Done():
-		return fail(ctx.Err())
+		near.reset()
+		return nil, dialError(ctx)
 	}
+}
+
+// connect makes both ends of a connection to the listener at addr.
+func (h host) connect(addr string) (near, far *conn, l *listener, err error) {
+	m := h.memory
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if h.killed.Load() {
+		return nil, nil, nil, errKilled
+	}
+	if l = m.listeners[addr]; l == nil {
+		return nil, nil, nil, syscall.ECONNREFUSED
+	}
+	local := net.JoinHostPort(h.ip, strconv.Itoa(firstPort+m.nextPort[h.ip]%(1<<14)))
+	m.nextPort[h.ip]++
+	near, far = newConns(m, address(local), address(addr))
+	m.conns[near], m.conns[far] = struct{}{}, struct{}{}
+	return near, far, l, nil
+}
+
+// dialError says Timeout() when the time was up, as that of a kernel does.
+func dialError(ctx context.Context) error {
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return os.ErrDeadlineExceeded
+	}
+	return ctx.Err()
 }
 
 // address is a net.Addr of the network in memory.

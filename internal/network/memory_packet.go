@@ -52,8 +52,11 @@ func (c *packetConn) WriteTo(b []byte, to net.Addr) (int, error) {
 	m := c.memory
 	m.mu.Lock()
 	dest := m.packets[to.String()]
-	ok := dest != nil && m.side[c.addr.host()] == m.side[dest.addr.host()]
 	m.mu.Unlock()
+	ok := dest != nil
+	if ok {
+		ok, _ = m.link(c.addr.host(), dest.addr.host())
+	}
 	if ok {
 		select {
 		case dest.queue <- packet{from: c.addr, data: append([]byte(nil), b...)}:

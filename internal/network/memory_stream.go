@@ -101,6 +101,11 @@ func (c *conn) Read(b []byte) (int, error) {
 func (c *conn) Write(b []byte) (int, error) {
 	written := 0
 	for {
+		select {
+		case <-c.writeBy.passed():
+			return written, os.ErrDeadlineExceeded
+		default:
+		}
 		n, err, wait := c.out.put(b[written:])
 		written += n
 		if err != nil || written == len(b) {
@@ -116,9 +121,22 @@ func (c *conn) Write(b []byte) (int, error) {
 
 // Close ends both directions: what was written can still be read by the other end, and what it writes is refused.
 func (c *conn) Close() error {
-	c.out.end()
+	c.out.end(io.EOF)
 	c.in.abandon()
+	c.readBy.set(time.Time{})
+	c.writeBy.set(time.Time{})
+	c.memory.mu.Lock()
+	delete(c.memory.conns, c)
+	c.memory.mu.Unlock()
 	return nil
+}
+
+// reset ends the connection as the death of this end's process does: what the other end has
+// not read yet is lost.
+func (c *conn) reset() {
+	c.out.end(&net.OpError{Op: "read", Net: "memory", Addr: c.local, Err: syscall.ECONNRESET})
+	c.out.drop()
+	_ = c.Close()
 }
 
 func (c *conn) LocalAddr() net.Addr  { return c.local }
@@ -146,7 +164,7 @@ type pipe struct {
 
 	mu     sync.Mutex
 	buf    []byte        // guarded by mu
-	ended  bool          // guarded by mu; the writer has closed
+	ended  error         // guarded by mu; what the reader gets at last; nil while the writer has not closed
 	broken bool          // guarded by mu; the reader has closed
 	moved  chan struct{} // guarded by mu; closed and replaced at each change
 }
@@ -162,11 +180,13 @@ func (p *pipe) take(b []byte) (n int, err error, wait <-chan struct{}) { //nolin
 		return 0, net.ErrClosed, nil
 	case len(p.buf) > 0 || len(b) == 0:
 		n = copy(b, p.buf)
-		p.buf = p.buf[n:]
+		if p.buf = p.buf[n:]; len(p.buf) == 0 {
+			p.buf = nil // large ones are not kept
+		}
 		p.signal()
 		return n, nil, nil
-	case p.ended:
-		return 0, io.EOF, nil
+	case p.ended != nil:
+		return 0, p.ended, nil
 	}
 	return 0, nil, p.moved
 }
@@ -176,7 +196,7 @@ func (p *pipe) put(b []byte) (n int, err error, wait <-chan struct{}) { //nolint
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	switch {
-	case p.ended:
+	case p.ended != nil:
 		return 0, net.ErrClosed, nil
 	case p.broken:
 		return 0, &net.OpError{Op: "write", Net: "memory", Err: syscall.EPIPE}, nil
@@ -189,10 +209,21 @@ func (p *pipe) put(b []byte) (n int, err error, wait <-chan struct{}) { //nolint
 	return n, nil, p.moved
 }
 
-func (p *pipe) end() {
+// end lets the reader get err after what was written; the first end counts.
+func (p *pipe) end(err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.ended = true
+	if p.ended == nil {
+		p.ended = err
+	}
+	p.signal()
+}
+
+// drop loses what was not read.
+func (p *pipe) drop() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.buf = nil
 	p.signal()
 }
 

@@ -5,6 +5,10 @@ import (
 	"net"
 )
 
+// socketBuffer is what is asked of the kernel for a socket of packets, in bytes, as memberlist does:
+// gossip comes in bursts, and the usual buffer holds only about a hundred packets.
+const socketBuffer = 2 << 20
+
 // System is the network of the operating system: UDP for packets, TCP for all else.
 func System() Network { return system{} }
 
@@ -12,7 +16,13 @@ type system struct{}
 
 func (system) ListenPacket(ctx context.Context, addr string) (net.PacketConn, error) {
 	var c net.ListenConfig
-	return c.ListenPacket(ctx, "udp", addr)
+	pc, err := c.ListenPacket(ctx, "udp", addr)
+	if u, ok := pc.(*net.UDPConn); ok {
+		// The kernel may give less; that costs packets in bursts, and nothing else.
+		_ = u.SetReadBuffer(socketBuffer)
+		_ = u.SetWriteBuffer(socketBuffer)
+	}
+	return pc, err
 }
 
 func (system) Listen(ctx context.Context, _ Channel, addr string) (net.Listener, error) {
