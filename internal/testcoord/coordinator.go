@@ -70,6 +70,7 @@ type Coordinator struct {
 	start    time.Time         // guarded by mu
 	peers    map[string]*peer  // fixed; what is in it is guarded by mu
 	watchers map[*watcher]bool // guarded by mu
+	lives    []*life           // guarded by mu; all that have a process
 	deaths   []*life           // guarded by mu; ends that nobody asked for
 	steps    uint64            // guarded by mu; the last id of a command
 	roster   int               // guarded by mu; -1 when not known

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -84,6 +85,7 @@ func (c *Coordinator) launch(ctx context.Context, name string) (*life, error) {
 	}
 	c.mu.Lock()
 	l.process = process
+	c.lives = append(c.lives, l)
 	c.mu.Unlock()
 	c.group.Go(func() {
 		<-process.Done()
@@ -121,16 +123,21 @@ func (c *Coordinator) end(l *life, parting string, patience time.Duration) error
 		}
 		return nil
 	}
-	l.process.Terminate()
-	if !waitFor(l.process.Done(), killGrace) {
-		l.process.Kill()
-		<-l.process.Done()
-	}
+	endProcess(l.process)
 	c.cut(l)
 	if asked {
 		return fmt.Errorf("%s did not end within %s, and was terminated", l.peer.name, patience)
 	}
 	return nil
+}
+
+// endProcess makes sure that a process has ended.
+func endProcess(p Process) {
+	p.Terminate()
+	if !waitFor(p.Done(), killGrace) {
+		p.Kill()
+		<-p.Done()
+	}
 }
 
 // endedWell is the error of a peer that left, but not well.
@@ -188,9 +195,9 @@ func waitFor(done <-chan struct{}, limit time.Duration) bool {
 func (c *Coordinator) endAll() {
 	c.mu.Lock()
 	c.closed = true
-	var lives []*life
+	lives := slices.Clone(c.lives)
 	for _, name := range c.suite.Peers {
-		if l := c.peers[name].life; l != nil {
+		if l := c.peers[name].life; l != nil && l.process == nil {
 			lives = append(lives, l)
 		}
 	}
@@ -198,13 +205,15 @@ func (c *Coordinator) endAll() {
 	errs := make([]error, len(lives))
 	var ending sync.WaitGroup
 	for i, l := range lives {
-		if l.isGone() {
-			if l.parting == "quit" { // nobody has looked at how it ended
-				errs[i] = c.endedWell(l)
-			}
-			continue
+		switch {
+		case !l.isGone():
+			ending.Go(func() { errs[i] = c.end(l, "end", c.opt.EndTimeout) })
+		case l.process == nil:
+		case l.parting == "quit": // nobody has looked at how it ended
+			errs[i] = c.endedWell(l)
+		default: // its stream was lost, but the process may live on
+			ending.Go(func() { endProcess(l.process) })
 		}
-		ending.Go(func() { errs[i] = c.end(l, "end", c.opt.EndTimeout) })
 	}
 	ending.Wait()
 	for i, err := range errs {

@@ -29,7 +29,7 @@ import (
 
 // The environment of a test binary that is to be a peer.
 const (
-	peerMode  = "PEERLAB_TEST_PEER"  // well, mute, early or stubborn
+	peerMode  = "PEERLAB_TEST_PEER"  // well, mute, early, stubborn or lingers
 	peerName  = "PEERLAB_TEST_NAME"  // its name
 	peerCoord = "PEERLAB_TEST_COORD" // address of the coordinator
 )
@@ -53,11 +53,14 @@ func minimalPeer() int {
 		return 3
 	}
 	defer conn.Close() //nolint:errcheck // the process ends
+	if os.Getenv(peerMode) == "lingers" {
+		time.AfterFunc(time.Second, func() { _ = conn.Close() })
+	}
 	log := event.New(name, 100)
 	p := &fakePeer{name: name, log: log, group: &fakeGroup{peers: map[string]*fakePeer{}}}
 	_, err = Attach(ctx, testcoordv1.NewCoordinatorServiceClient(conn), &testcoordv1.Hello{Name: name, Pid: int64(os.Getpid())},
 		&command.Executor{Table: fakeTable(p)}, log)
-	if os.Getenv(peerMode) == "stubborn" {
+	if mode := os.Getenv(peerMode); mode == "stubborn" || mode == "lingers" {
 		select {} // neither the end of the run nor SIGTERM impresses it
 	}
 	if err != nil {
@@ -182,6 +185,17 @@ func TestProcessEndsBeforeItAttaches(t *testing.T) {
 		t.Errorf("%v %+v", err, r)
 	}
 	l.want(t, "FAIL bob ended before it attached: exit status 3\n     | bob starts\n     | no[31m such thing\n")
+}
+
+// TestProcessLosesItsStream checks that a peer that is cut off, but lives on, is lost and then ended.
+func TestProcessLosesItsStream(t *testing.T) {
+	t.Parallel()
+	l := newProcessLab(t, "peers alice\nalice sleep 25s\n", Options{}, map[string]string{"alice": "lingers"})
+	r, err := l.c.Run(context.Background())
+	if err != nil || r.Failed != 1 || len(r.Problems) != 1 || r.Duration > 20*time.Second {
+		t.Errorf("%v %+v", err, r)
+	}
+	l.want(t, "FAIL alice was lost: its stream to the coordinator ended\n     | alice starts")
 }
 
 func TestProcessCannotStart(t *testing.T) {

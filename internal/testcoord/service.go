@@ -104,6 +104,9 @@ func (c *Coordinator) attach(hello *testcoordv1.Hello) (*life, error) {
 func (c *Coordinator) receive(l *life, m *testcoordv1.AttachRequest) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if l.isGone() {
+		return // its successor may be there already
+	}
 	switch {
 	case m.GetEvents() != nil:
 		if n := m.GetEvents().GetMissed(); n > 0 {
