@@ -1,0 +1,84 @@
+package peer
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"peerlab.example/peerlab/app"
+)
+
+// Commands are those of the peer and of its applications. They may be listed without Start.
+func (p *Peer) Commands() []app.Spec {
+	specs := []app.Spec{{
+		Name: "init", Group: "peer",
+		Summary: "do all steps of the start that are still to be done: create, bootstrap join, start, join, and start each application",
+		Detail:  "Doing it again is no error. When a step fails, those that init did are undone.",
+		Example: "init",
+		Run: func(ctx context.Context, env *app.Env, _ app.Args) (any, error) {
+			return nil, p.Init(ctx, sayTo(env))
+		},
+	}}
+	specs = append(specs, p.bootstrapCommands()...)
+	specs = append(specs, p.memberCommands()...)
+	for _, h := range p.apps {
+		specs = append(specs, p.appCommands(h)...)
+		specs = append(specs, h.app.Commands()...)
+	}
+	return specs
+}
+
+// appCommands are the commands that every application has.
+func (p *Peer) appCommands(h *host) []app.Spec {
+	name := h.app.Name()
+	return []app.Spec{
+		{
+			Name: name + " start", Group: name,
+			Summary: "announce the " + name + " to the members, and start it",
+			Detail:  "The peer must have joined its group before (member join, or init). Starting twice is no error.",
+			Example: name + " start",
+			Run:     p.exclusive(func(ctx context.Context, _ *app.Env, _ app.Args) (any, error) { return nil, h.start(ctx) }),
+		},
+		{
+			Name: name + " stop", Group: name, Aliases: []string{name + " leave"},
+			Summary: "stop the " + name + "; the peer stays a member",
+			Example: name + " stop",
+			Run:     p.exclusive(func(ctx context.Context, _ *app.Env, _ app.Args) (any, error) { return nil, h.halt(ctx) }),
+		},
+	}
+}
+
+type run = func(context.Context, *app.Env, app.Args) (any, error)
+
+// exclusive runs a life-cycle step while no other one runs.
+func (p *Peer) exclusive(f run) run {
+	return func(ctx context.Context, env *app.Env, args app.Args) (any, error) {
+		ctx, release := p.enter(ctx)
+		defer release()
+		return f(ctx, env, args)
+	}
+}
+
+func sayTo(env *app.Env) Progress {
+	return func(format string, args ...any) { _, _ = fmt.Fprintf(env.Out, format+"\n", args...) }
+}
+
+// find returns the member of that name; the live one if several incarnations are known.
+func (p *Peer) find(name string) (app.Member, error) {
+	members := p.Members()
+	slices.SortStableFunc(members, func(a, b app.Member) int {
+		switch {
+		case live(a) == live(b):
+			return b.JoinedAt.Compare(a.JoinedAt)
+		case live(a):
+			return -1
+		}
+		return 1
+	})
+	for _, m := range members {
+		if m.Name == name {
+			return m, nil
+		}
+	}
+	return app.Member{}, unknownMember(name, members)
+}

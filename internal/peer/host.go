@@ -1,0 +1,131 @@
+package peer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/rs/zerolog"
+	"google.golang.org/grpc"
+
+	"peerlab.example/peerlab/app"
+	"peerlab.example/peerlab/internal/command"
+	eventv1 "peerlab.example/peerlab/proto/peerlab/event/v1"
+)
+
+// host runs one application, and is the app.Peer that it sees.
+type host struct {
+	peer *Peer
+	app  app.App
+
+	mu      sync.Mutex
+	running bool // guarded by mu
+}
+
+var _ app.Peer = (*host)(nil)
+
+// start announces the application and starts it. Starting twice is no error.
+func (h *host) start(ctx context.Context) error {
+	m := h.peer.membership()
+	if m == nil || !h.peer.isJoined() {
+		return fmt.Errorf("%s start: this peer is in no group yet; first: member join (or init)", h.app.Name())
+	}
+	if !h.setRunning(true) {
+		return nil
+	}
+	err := h.peer.announce(ctx)
+	if err == nil {
+		err = h.app.Start(ctx, h)
+	}
+	if err != nil {
+		h.setRunning(false)
+		return errors.Join(fmt.Errorf("%s start: %w", h.app.Name(), err), h.peer.announce(ctx))
+	}
+	return nil
+}
+
+// halt stops the application and withdraws the announcement. Stopping twice is no error.
+func (h *host) halt(ctx context.Context) error {
+	if !h.isRunning() {
+		return nil
+	}
+	err := h.app.Stop(ctx)
+	h.setRunning(false)
+	if err != nil {
+		err = fmt.Errorf("%s stop: %w", h.app.Name(), err)
+	}
+	return errors.Join(err, h.peer.announce(ctx))
+}
+
+// setRunning reports whether that is a change.
+func (h *host) setRunning(on bool) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	changed := h.running != on
+	h.running = on
+	return changed
+}
+
+func (h *host) isRunning() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.running
+}
+
+func (h *host) observe(e app.MemberEvent) {
+	if o, ok := h.app.(app.Observer); ok && h.isRunning() {
+		o.Observe(e)
+	}
+}
+
+func (h *host) receive(from app.Member, payload []byte) {
+	if r, ok := h.app.(app.Receiver); ok && h.isRunning() {
+		r.Receive(from, payload)
+	}
+}
+
+// Self implements app.Peer.
+func (h *host) Self() app.Member {
+	for _, m := range h.peer.Members() {
+		if m.Self {
+			return m
+		}
+	}
+	return app.Member{Name: h.peer.cfg.Name, Self: true}
+}
+
+// Members implements app.Peer.
+func (h *host) Members() []app.Member { return h.peer.Members() }
+
+// Dial implements app.Peer.
+func (h *host) Dial(m app.Member) (grpc.ClientConnInterface, error) {
+	if m.RPCAddr == "" {
+		return nil, fmt.Errorf("%s has not announced an address for gRPC", m.Name)
+	}
+	return h.peer.conns.dial(m.RPCAddr)
+}
+
+// Broadcast implements app.Peer.
+func (h *host) Broadcast(payload []byte) error {
+	m := h.peer.membership()
+	if m == nil {
+		return app.ErrNotStarted
+	}
+	return m.Broadcast(h.app.Name(), payload)
+}
+
+// Emit implements app.Peer.
+func (h *host) Emit(e *eventv1.Event) { h.peer.deps.Events.Emit(e) }
+
+// Show implements app.Peer. The event comes before the line, so that who sees the line finds the event.
+func (h *host) Show(view, line string) {
+	line = command.Clean(line)
+	h.Emit(&eventv1.Event{What: &eventv1.Event_Shown{Shown: &eventv1.Shown{View: view, Text: line}}})
+	h.peer.deps.Print(line)
+}
+
+// Logger implements app.Peer.
+func (h *host) Logger() zerolog.Logger {
+	return h.peer.deps.Log.With().Str("component", h.app.Name()).Str("node", h.peer.cfg.Name).Logger()
+}

@@ -1,0 +1,285 @@
+package peer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+
+	"peerlab.example/peerlab/app"
+	"peerlab.example/peerlab/internal/membership"
+	bootstrapv1 "peerlab.example/peerlab/proto/peerlab/bootstrap/v1"
+)
+
+// leaveTimeout bounds how long a goodbye may take: applications flush, and gossip spreads it.
+const leaveTimeout = 5 * time.Second
+
+// Progress tells the user what a step is doing.
+type Progress func(format string, args ...any)
+
+// Init does all steps that are still to be done, in order. When one fails, those that
+// it did are undone.
+func (p *Peer) Init(ctx context.Context, say Progress) error {
+	ctx, release := p.enter(ctx)
+	defer release()
+	fresh := p.membership() == nil
+	err := p.init(ctx, say)
+	if err != nil && fresh {
+		err = errors.Join(err, p.leave(context.WithoutCancel(ctx)))
+	}
+	return err
+}
+
+func (p *Peer) init(ctx context.Context, say Progress) error {
+	steps := []func(context.Context, Progress) error{p.create, p.bootstrapJoin, p.start, p.joinRoster}
+	for _, step := range steps {
+		if err := step(ctx, say); err != nil {
+			return err
+		}
+	}
+	for _, h := range p.apps {
+		if err := h.start(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// create lets membership listen, as a new incarnation with an id of its own. Doing it again is no error.
+func (p *Peer) create(ctx context.Context, _ Progress) error {
+	if p.membership() != nil {
+		return nil
+	}
+	cfg := membership.DefaultConfig()
+	cfg.ID = uuid.NewString()
+	cfg.Name = p.cfg.Name
+	cfg.Group = p.groupName()
+	cfg.BindAddr = p.cfg.Gossip
+	cfg.Tuning = p.tuning()
+	cfg.JoinedAt = time.Now()
+	cfg.Key = p.deps.Security.GossipKey()
+	cfg.Seeds = p.seeds
+	cfg.OnEvent = p.onMember
+	cfg.OnBroadcast = p.onBroadcast
+	m, err := membership.New(cfg, p.deps.Network, p.deps.Log)
+	if err != nil {
+		return err
+	}
+	if err := m.Listen(ctx); err != nil {
+		return errors.Join(err, m.Close())
+	}
+	p.mu.Lock()
+	p.members = m
+	p.mu.Unlock()
+	return nil
+}
+
+// start runs membership. Doing it again is no error.
+func (p *Peer) start(ctx context.Context, _ Progress) error {
+	m := p.membership()
+	if m == nil {
+		return errors.New("member start: membership does not listen yet; first: member create (or init)")
+	}
+	p.mu.Lock()
+	done := p.started
+	p.mu.Unlock()
+	if done {
+		return nil
+	}
+	if err := m.Start(ctx); err != nil {
+		return err
+	}
+	p.mu.Lock()
+	p.started = true
+	p.mu.Unlock()
+	// Membership tells of others only; readers of the log count this peer too.
+	p.deps.Events.Emit(memberEvent(app.MemberEvent{Change: app.Joined, Member: m.Self()}))
+	return nil
+}
+
+// joinRoster joins the members that the roster names, or those remembered.
+func (p *Peer) joinRoster(ctx context.Context, say Progress) error {
+	if p.isJoined() {
+		return nil
+	}
+	addrs := p.rosterAddrs()
+	if len(addrs) == 0 && p.lastRoster() == nil {
+		addrs = p.remembered()
+	}
+	return p.join(ctx, addrs, say)
+}
+
+// join joins the members at the addresses. With no address, this peer is the first of its group.
+// Members that do not answer are tried again in the background for as long as the peer runs.
+func (p *Peer) join(ctx context.Context, addrs []string, say Progress) error {
+	m := p.membership()
+	p.mu.Lock()
+	started := p.started
+	p.mu.Unlock()
+	if !started {
+		return errors.New("member join: membership does not run yet; first: member start (or init)")
+	}
+	if len(addrs) > 0 {
+		n, err := m.Join(ctx, addrs)
+		switch {
+		case errors.Is(err, membership.ErrNameTaken):
+			return err
+		case n == 0 && err != nil:
+			say("no member answered at %v yet: %v; trying on in the background", addrs, err)
+		}
+	}
+	p.mu.Lock()
+	p.joined = true
+	p.mu.Unlock()
+	return p.announce(ctx)
+}
+
+// announce gossips the address of gRPC and the applications that run.
+func (p *Peer) announce(ctx context.Context) error {
+	m := p.membership()
+	if m == nil {
+		return nil
+	}
+	var names []string
+	for _, h := range p.apps {
+		if h.isRunning() {
+			names = append(names, h.app.Name())
+		}
+	}
+	return m.SetMeta(ctx, p.Addr(), names)
+}
+
+// Leave says goodbye and ends membership; the gRPC server serves on, and Init may follow.
+func (p *Peer) Leave(ctx context.Context) error {
+	p.step.Lock()
+	defer p.step.Unlock()
+	return p.leave(ctx)
+}
+
+// enter waits until no other step runs, and ends the step when the peer closes.
+func (p *Peer) enter(ctx context.Context) (context.Context, func()) {
+	p.step.Lock()
+	ctx, cancel := context.WithCancel(ctx)
+	stop := context.AfterFunc(p.ctx, cancel)
+	return ctx, func() {
+		stop()
+		cancel()
+		p.step.Unlock()
+	}
+}
+
+// leave runs backwards, but for one thing: the place in the roster is given up before the group
+// hears of it, because the oldest others offer themselves for it as soon as they do.
+func (p *Peer) leave(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, leaveTimeout)
+	defer cancel()
+	var errs []error
+	for i := len(p.apps) - 1; i >= 0; i-- {
+		errs = append(errs, p.apps[i].halt(ctx))
+	}
+	p.mu.Lock()
+	m, started, k := p.members, p.started, p.keeper
+	p.mu.Unlock()
+	if k != nil {
+		errs = append(errs, k.leave(ctx))
+	}
+	if m != nil && started {
+		errs = append(errs, m.Leave(ctx))
+	}
+	return errors.Join(append(errs, p.drop(ctx))...)
+}
+
+// drop ends membership without a goodbye, and with it what depends on it.
+func (p *Peer) drop(ctx context.Context) error {
+	var errs []error
+	for _, h := range p.apps {
+		errs = append(errs, h.halt(ctx))
+	}
+	p.mu.Lock()
+	m, k := p.members, p.keeper
+	p.members, p.keeper, p.roster = nil, nil, nil
+	p.started, p.joined = false, false
+	p.mu.Unlock()
+	if k != nil {
+		k.close()
+	}
+	if m != nil {
+		self := m.Self()
+		errs = append(errs, m.Close())
+		p.deps.Events.Emit(memberEvent(app.MemberEvent{Change: app.HasLeft, Member: self}))
+	}
+	return errors.Join(errs...)
+}
+
+func (p *Peer) isJoined() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.joined
+}
+
+func (p *Peer) lastRoster() *bootstrapv1.Roster {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.roster
+}
+
+// self is this peer as an entry of the roster.
+func (p *Peer) self() (*bootstrapv1.Peer, error) {
+	m := p.membership()
+	if m == nil {
+		return nil, errors.New("membership does not listen yet, so that there is no address to tell; first: member create (or init)")
+	}
+	return rosterEntry(m.Self())
+}
+
+// onMember is told of each change of the view, from one goroutine.
+func (p *Peer) onMember(e app.MemberEvent) {
+	p.deps.Events.Emit(memberEvent(e))
+	p.log.Info().Str("peer", e.Member.Name).Str("addr", e.Member.Addr).Msg(string(e.Change))
+	gone := e.Change == app.HasLeft || e.Change == app.WasLost
+	p.mu.Lock()
+	k := p.keeper
+	p.mu.Unlock()
+	if k != nil && gone {
+		k.gone(e.Member)
+	}
+	for _, h := range p.apps {
+		h.observe(e)
+	}
+	if gone {
+		p.conns.forget(e.Member.RPCAddr)
+	}
+	if e.Change == app.Joined {
+		p.remember()
+	}
+}
+
+func (p *Peer) onBroadcast(application string, from app.Member, payload []byte) {
+	for _, h := range p.apps {
+		if h.app.Name() == application {
+			h.receive(from, payload)
+		}
+	}
+}
+
+func (p *Peer) tuning() membership.Tuning {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.cfg.Tuning
+}
+
+// configure changes the timings; possible only before create.
+func (p *Peer) configure(t membership.Tuning) error {
+	if err := t.Validate(); err != nil {
+		return err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.members != nil {
+		return fmt.Errorf("member configure: the membership of %s is created already; first: member leave", p.cfg.Name)
+	}
+	p.cfg.Tuning = t
+	return nil
+}

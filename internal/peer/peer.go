@@ -1,0 +1,176 @@
+package peer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/rs/zerolog"
+	"golang.org/x/sync/errgroup"
+	"google.golang.org/grpc"
+
+	"peerlab.example/peerlab/app"
+	"peerlab.example/peerlab/internal/event"
+	"peerlab.example/peerlab/internal/membership"
+	"peerlab.example/peerlab/internal/network"
+	"peerlab.example/peerlab/internal/node"
+	bootstrapv1 "peerlab.example/peerlab/proto/peerlab/bootstrap/v1"
+	membershipv1 "peerlab.example/peerlab/proto/peerlab/membership/v1"
+)
+
+// Config says who a peer is and where it listens.
+type Config struct {
+	// Name is what users call the peer; unique among the live members of the group.
+	Name string
+	// Group is the group it belongs to; empty means "default".
+	Group string
+	// Listen is host:port of gRPC, Gossip that of membership; port 0 means any.
+	Listen, Gossip string
+	// Tuning are the timings of membership.
+	Tuning membership.Tuning
+	// BootstrapAddr is the address of the bootstrap service, for messages; empty when there is none.
+	BootstrapAddr string
+	// BootstrapTimeout ends the attempts to reach the service; 0 means never.
+	BootstrapTimeout time.Duration
+}
+
+// Deps are the things that a peer uses and does not own.
+type Deps struct {
+	Network  network.Network
+	Security *node.Security // may be nil
+	Log      zerolog.Logger
+	Events   *event.Log
+	// Bootstrap is a client of the bootstrap service; nil when there is none.
+	Bootstrap bootstrapv1.BootstrapServiceClient
+	// Apps are the applications, each with a value of its own for this peer.
+	Apps []app.App
+	// Print shows a line to the user, above a live prompt. It must not block.
+	Print func(line string)
+	// Memory remembers addresses between starts; may be nil.
+	Memory Memory
+}
+
+// Memory remembers the gossip addresses of members once seen, so that a peer finds its group
+// again while the bootstrap service is down.
+type Memory interface {
+	Load() ([]string, error)
+	Save(addrs []string) error
+}
+
+// ErrBootstrapTimeout is the error of Init when the service was not reached in time.
+var ErrBootstrapTimeout = errors.New("bootstrap service not reached in time")
+
+// Peer is one running peer. Its methods may be called from several goroutines; life-cycle steps
+// run one after another.
+type Peer struct {
+	cfg    Config
+	deps   Deps
+	log    zerolog.Logger
+	server *node.Server
+	conns  *conns
+	apps   []*host
+
+	ctx   context.Context // ends with Close
+	stop  context.CancelFunc
+	group errgroup.Group
+
+	step sync.Mutex // held while a life-cycle step runs
+
+	mu      sync.Mutex
+	members *membership.Node    // guarded by mu; nil before create
+	started bool                // guarded by mu; membership runs
+	joined  bool                // guarded by mu; the members of the roster were joined
+	keeper  *keeper             // guarded by mu; nil before the first contact with the service
+	roster  *bootstrapv1.Roster // guarded by mu; as last seen, nil before
+	saved   []string            // guarded by mu; what Memory was given last
+}
+
+// New makes a peer and starts nothing. services are further gRPC services of the peer's server.
+func New(cfg Config, deps Deps, services ...func(grpc.ServiceRegistrar)) (*Peer, error) {
+	if err := errors.Join(checkName(cfg.Name), checkGroup(cfg.Group)); err != nil {
+		return nil, err
+	}
+	if err := deps.Security.CheckBind("--gossip", cfg.Gossip); err != nil {
+		return nil, err
+	}
+	p := &Peer{
+		cfg:  cfg,
+		deps: deps,
+		log:  deps.Log.With().Str("component", "peer").Str("node", cfg.Name).Logger(),
+	}
+	p.ctx, p.stop = context.WithCancel(context.Background())
+	p.conns = newConns(deps.Network, deps.Security)
+	p.server = node.NewServer(node.ServerConfig{
+		Role: "peer", Name: cfg.Name, Network: deps.Network, Security: deps.Security, Events: deps.Events, Log: deps.Log,
+	})
+	membershipv1.RegisterMembershipServiceServer(p.server, membership.NewService(p.Members))
+	for _, a := range deps.Apps {
+		p.apps = append(p.apps, &host{peer: p, app: a})
+		if r, ok := a.(app.Registrar); ok {
+			r.Register(p.server)
+		}
+	}
+	for _, register := range services {
+		register(p.server)
+	}
+	return p, nil
+}
+
+// Start serves gRPC. The peer is in no group yet: see Init.
+func (p *Peer) Start(ctx context.Context) error {
+	if err := p.server.Start(ctx, p.cfg.Listen); err != nil {
+		return fmt.Errorf("peer %s: %w", p.cfg.Name, err)
+	}
+	p.server.SetServing(true)
+	return nil
+}
+
+// Addr is host:port of gRPC; known after Start.
+func (p *Peer) Addr() string { return p.server.Addr() }
+
+// Name is the peer's name.
+func (p *Peer) Name() string { return p.cfg.Name }
+
+// Close leaves nothing running. It does not say goodbye: see Leave. It may be called more than once.
+func (p *Peer) Close() error {
+	p.server.SetServing(false)
+	p.stop()
+	p.step.Lock()
+	err := p.drop(context.Background())
+	p.step.Unlock()
+	return errors.Join(err, p.server.Close(), p.conns.Close(), p.group.Wait())
+}
+
+// Members is a copy of the view, oldest first; empty before create.
+func (p *Peer) Members() []app.Member {
+	if m := p.membership(); m != nil {
+		return m.Members()
+	}
+	return nil
+}
+
+// Alive counts the members that are alive or suspect, with this one.
+func (p *Peer) Alive() int {
+	n := 0
+	for _, m := range p.Members() {
+		if m.State == app.Alive || m.State == app.Suspect {
+			n++
+		}
+	}
+	return n
+}
+
+func (p *Peer) membership() *membership.Node {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.members
+}
+
+func (p *Peer) groupName() string {
+	if p.cfg.Group == "" {
+		return "default"
+	}
+	return p.cfg.Group
+}

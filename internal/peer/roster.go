@@ -1,0 +1,205 @@
+package peer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"slices"
+	"strconv"
+	"time"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"peerlab.example/peerlab/app"
+	bootstrapv1 "peerlab.example/peerlab/proto/peerlab/bootstrap/v1"
+	eventv1 "peerlab.example/peerlab/proto/peerlab/event/v1"
+)
+
+// Retries of the first contact wait from retryFirst up to retryMost, doubling, with jitter.
+const (
+	retryFirst = 200 * time.Millisecond
+	retryMost  = 5 * time.Second
+)
+
+// bootstrapJoin registers at the bootstrap service, for as long as it takes. Without a service, or
+// while it cannot be reached and members of an earlier start are remembered, the peer goes on without.
+func (p *Peer) bootstrapJoin(ctx context.Context, say Progress) error {
+	if p.deps.Bootstrap == nil {
+		return nil
+	}
+	self, err := p.self()
+	if err != nil {
+		return fmt.Errorf("bootstrap join: %w", err)
+	}
+	if p.cfg.BootstrapTimeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, p.cfg.BootstrapTimeout, ErrBootstrapTimeout)
+		defer cancel()
+	}
+	for wait := retryFirst; ; wait = min(2*wait, retryMost) {
+		resp, err := p.deps.Bootstrap.Join(ctx, &bootstrapv1.JoinRequest{Group: p.groupName(), Peer: self})
+		if err == nil {
+			p.sawRoster(resp.GetRoster())
+			p.keep(self, resp.GetHeld())
+			return nil
+		}
+		if known := p.remembered(); len(known) > 0 && !p.isJoined() && unreachable(err) {
+			say("bootstrap service %s is not reachable; using %d remembered addresses", p.cfg.BootstrapAddr, len(known))
+			p.joinLater(self)
+			return nil
+		}
+		if ctx.Err() == nil && unreachable(err) {
+			pause := wait/2 + time.Duration(rand.Int64N(int64(wait))) //nolint:gosec // no secret
+			say("bootstrap service %s is not reachable (%s); trying again in %s",
+				p.cfg.BootstrapAddr, status.Convert(err).Message(), pause.Round(time.Millisecond))
+			if sleep(ctx, pause) == nil {
+				continue
+			}
+		}
+		if cause := context.Cause(ctx); cause != nil {
+			return fmt.Errorf("bootstrap join at %s: %w", p.cfg.BootstrapAddr, cause)
+		}
+		return fmt.Errorf("bootstrap join at %s: %w", p.cfg.BootstrapAddr, err)
+	}
+}
+
+// joinLater registers in the background when the service is back.
+func (p *Peer) joinLater(self *bootstrapv1.Peer) {
+	k := startKeeper(p, self, false)
+	k.mu.Lock()
+	k.pending = true
+	k.mu.Unlock()
+	p.setKeeper(k)
+}
+
+func (p *Peer) keep(self *bootstrapv1.Peer, held bool) {
+	p.mu.Lock()
+	k := p.keeper
+	p.mu.Unlock()
+	if k != nil {
+		k.setHeld(held)
+		return
+	}
+	p.setKeeper(startKeeper(p, self, held))
+}
+
+func (p *Peer) setKeeper(k *keeper) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.keeper = k
+}
+
+// sawRoster remembers a roster that the service sent, and logs it when it is new.
+func (p *Peer) sawRoster(r *bootstrapv1.Roster) {
+	p.mu.Lock()
+	old := p.roster
+	p.roster = r
+	p.mu.Unlock()
+	if old != nil && old.GetRevision() == r.GetRevision() {
+		return
+	}
+	e := &eventv1.Roster{Group: r.GetGroup(), Revision: r.GetRevision(), Size: r.GetCount()}
+	for _, held := range r.GetPeers() {
+		e.Peers = append(e.Peers, held.GetName())
+	}
+	p.deps.Events.Emit(&eventv1.Event{What: &eventv1.Event_Roster{Roster: e}})
+	p.remember()
+}
+
+// rosterAddrs are the gossip addresses in the roster, without this peer's own.
+func (p *Peer) rosterAddrs() []string {
+	own := ""
+	if m := p.membership(); m != nil {
+		own = m.Addr()
+	}
+	var out []string
+	for _, e := range p.lastRoster().GetPeers() {
+		if addr := net.JoinHostPort(e.GetHost(), strconv.Itoa(int(e.GetPort()))); addr != own {
+			out = append(out, addr)
+		}
+	}
+	return out
+}
+
+// seeds are the addresses at which a split may be healed: those of the roster, and the remembered.
+func (p *Peer) seeds() []string {
+	out := append(p.rosterAddrs(), p.remembered()...)
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// remembered are the addresses of an earlier start, without this peer's own.
+func (p *Peer) remembered() []string {
+	if p.deps.Memory == nil {
+		return nil
+	}
+	addrs, err := p.deps.Memory.Load()
+	if err != nil {
+		p.log.Warn().Err(err).Msg("remembered addresses not read")
+	}
+	m := p.membership()
+	return slices.DeleteFunc(addrs, func(a string) bool { return m != nil && a == m.Addr() })
+}
+
+// remember keeps the addresses of the roster and of the oldest live members for the next start.
+func (p *Peer) remember() {
+	if p.deps.Memory == nil {
+		return
+	}
+	// So many that some of them are likely to be there at the next start, and so few that a join
+	// which tries them all stays short.
+	const most = 8
+	addrs := p.rosterAddrs()
+	for _, m := range p.Members() {
+		if live(m) && !m.Self && len(addrs) < most && !slices.Contains(addrs, m.Addr) {
+			addrs = append(addrs, m.Addr)
+		}
+	}
+	p.mu.Lock()
+	// Nothing is forgotten when nobody is there: the last one of a group may be back before the others.
+	same := len(addrs) == 0 || slices.Equal(addrs, p.saved)
+	p.saved = addrs
+	p.mu.Unlock()
+	if same {
+		return
+	}
+	if err := p.deps.Memory.Save(addrs); err != nil {
+		p.log.Warn().Err(err).Msg("addresses not remembered")
+	}
+}
+
+// rosterEntry is a member as an entry of the roster.
+func rosterEntry(m app.Member) (*bootstrapv1.Peer, error) {
+	host, port, err := net.SplitHostPort(m.Addr)
+	if err != nil {
+		return nil, fmt.Errorf("gossip address %q: %w", m.Addr, err)
+	}
+	n, err := strconv.ParseUint(port, 10, 16)
+	if err != nil {
+		return nil, fmt.Errorf("gossip address %q: %w", m.Addr, err)
+	}
+	return &bootstrapv1.Peer{
+		Id: m.ID, Name: m.Name, Host: host, Port: uint32(n), Protocol: "memberlist", JoinedAt: timestamppb.New(m.JoinedAt),
+	}, nil
+}
+
+// unreachable reports whether an error says that there was no answer, as opposed to a refusal.
+func unreachable(err error) bool {
+	c := status.Code(err)
+	return c == codes.Unavailable || c == codes.DeadlineExceeded || errors.Is(err, context.DeadlineExceeded)
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
