@@ -56,7 +56,7 @@ func (p *Peer) create(ctx context.Context, _ Progress) error {
 	cfg.ID = uuid.NewString()
 	cfg.Name = p.cfg.Name
 	cfg.Group = p.groupName()
-	cfg.BindAddr = p.cfg.Gossip
+	cfg.BindAddr, cfg.Advertise = p.cfg.Gossip, p.cfg.Advertise
 	cfg.Tuning = p.tuning()
 	cfg.JoinedAt = time.Now()
 	cfg.Key = p.deps.Security.GossipKey()
@@ -148,7 +148,7 @@ func (p *Peer) announce(ctx context.Context) error {
 			names = append(names, h.app.Name())
 		}
 	}
-	return m.SetMeta(ctx, p.Addr(), names)
+	return m.SetMeta(ctx, p.rpcAddr(), names)
 }
 
 // Leave says goodbye and ends membership; the gRPC server serves on, and Init may follow.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"sync"
 	"time"
 
@@ -28,6 +29,8 @@ type Config struct {
 	Group string
 	// Listen is host:port of gRPC, Gossip that of membership; port 0 means any.
 	Listen, Gossip string
+	// Advertise is the IP address at which others reach this peer, where Listen and Gossip bind all (0.0.0.0); else empty.
+	Advertise string
 	// Tuning are the timings of membership.
 	Tuning membership.Tuning
 	// BootstrapAddr is the address of the bootstrap service, for messages; empty when there is none.
@@ -129,6 +132,15 @@ func (p *Peer) Start(ctx context.Context) error {
 
 // Addr is host:port of gRPC; known after Start.
 func (p *Peer) Addr() string { return p.server.Addr() }
+
+// rpcAddr is the address of gRPC that others are told.
+func (p *Peer) rpcAddr() string {
+	_, port, err := net.SplitHostPort(p.Addr())
+	if p.cfg.Advertise == "" || err != nil {
+		return p.Addr()
+	}
+	return net.JoinHostPort(p.cfg.Advertise, port)
+}
 
 // Name is the peer's name.
 func (p *Peer) Name() string { return p.cfg.Name }
