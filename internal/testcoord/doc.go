@@ -32,7 +32,7 @@
 //
 // PREDICATE is one of
 //
-//	members alive|suspect|left|lost OP N       the peer's own view; OP is = != >= <=
+//	members alive|suspect|left|lost OP N       names in that state in the peer's own view; OP is = != >= <=
 //	members include|exclude NAME               whether that peer is alive in the view
 //	event KIND [field=value|field~regexp …] [x [>=] N]
 //	output = TEXT    output ~ /RE/             what the last command wrote there, without the last line end
@@ -42,6 +42,10 @@
 // A predicate over several peers is true when it holds at all of them at once; with never, it is true
 // when it holds at one. The events of a peer count from the start of the run, over all its restarts; with never,
 // from the start of the step. "event" without a number wants one or more, "x N" exactly N: it must
-// then still hold after a short settling, so that one too many is seen. The names of regular expressions'
-// fields are those of the event schema; events of an application are "event custom kind=NAME …".
+// then still hold after a short settling, so that one too many is seen. KIND and fields are those of the event
+// schema, or a kind that an application chose; one that looks like a kind of the schema is said
+// as "event custom kind=NAME …". Regular expressions match anywhere in the text.
+//
+// A command is over when it has ended and all events that its peer had logged by then have arrived:
+// what follows sees them. Where events were lost on the way, exact counts and never fail rather than guess.
 package testcoord

@@ -217,11 +217,12 @@ func (p *parser) step(l line, a action) {
 		p.full = true
 		return
 	}
-	p.suite.Steps = append(p.suite.Steps, &Step{Line: l.no, Text: source(l.src, l.whole), act: a})
+	p.suite.Steps = append(p.suite.Steps, &Step{Line: l.no, Text: command.Clean(strings.TrimSpace(l.source())), act: a})
 }
 
-// source is a line as it is shown: as it was typed, without its comment. words are its words.
-func source(src string, words []command.Word) string {
+// source is the line as it was typed, without its comment.
+func (l line) source() string {
+	src, words := l.src, l.whole
 	from := words[len(words)-1].Col
 	// The last word ends where the line begins to have all its words.
 	n := sort.Search(len(src)-from, func(i int) bool {
@@ -232,7 +233,7 @@ func source(src string, words []command.Word) string {
 		again, err := command.SplitScript(src[:end])
 		return err == nil && slices.Equal(again, words)
 	})
-	return command.Clean(strings.TrimSpace(src[:from+n]))
+	return src[:from+n]
 }
 
 func (p *parser) finish() {

@@ -81,6 +81,12 @@ func (state) see(*eventv1.Event) {}
 func (s state) verdict() verdict { return s.check() }
 func (s state) seen() string     { return s.show() }
 
+// ofMember reports whether an event changes a view, for one name or, with "", any.
+func ofMember(e *eventv1.Event, name string) bool {
+	_, about := memberEvent(e)
+	return about != nil && (name == "" || about.GetPeer() == name)
+}
+
 // membersCount is "members STATE OP N".
 type membersCount struct {
 	state app.State
@@ -88,7 +94,7 @@ type membersCount struct {
 }
 
 func (membersCount) exact() bool                   { return false }
-func (membersCount) matters(e *eventv1.Event) bool { return memberEvent(e) != "" }
+func (membersCount) matters(e *eventv1.Event) bool { return ofMember(e, "") }
 
 func (m membersCount) judge(p *peer, _ bool) judge {
 	return state{
@@ -103,12 +109,12 @@ type membersInclude struct {
 	want bool
 }
 
-func (membersInclude) exact() bool                   { return false }
-func (membersInclude) matters(e *eventv1.Event) bool { return memberEvent(e) != "" }
+func (membersInclude) exact() bool                     { return false }
+func (m membersInclude) matters(e *eventv1.Event) bool { return ofMember(e, m.name) }
 
 func (m membersInclude) judge(p *peer, _ bool) judge {
 	return state{
-		check: func() verdict { return holds((p.view[m.name] == app.Alive) == m.want) },
+		check: func() verdict { return holds(p.view.is(m.name, app.Alive) == m.want) },
 		show:  func() string { return p.view.String() },
 	}
 }

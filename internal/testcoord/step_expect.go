@@ -44,7 +44,7 @@ func (p *parser) expect(l line) {
 			l = l.after(1)
 		}
 	}
-	step.text = l.command()
+	step.text = command.Clean(l.source()[min(l.col(0)-1, len(l.source())):])
 	if step.pred = p.predicate(l); step.pred != nil && ok {
 		p.step(l, step)
 	}
@@ -67,6 +67,7 @@ func (s *expectStep) run(ctx context.Context, c *Coordinator) error {
 const (
 	peersShown  = 10 // peers whose state is shown
 	eventsShown = 5  // events shown of each
+	eventsInAll = 15 // events shown of all; with more, fewer of each
 )
 
 // explain shows what was wanted, what there is at each peer, and the last events that matter.
@@ -99,15 +100,15 @@ func (c *Coordinator) explain(w *watcher) []string {
 			text += fmt.Sprintf("; %d of its events were lost on the way", p.missed)
 		}
 		out = append(out, fmt.Sprintf("seen    %-*s  %s", width, p.name, command.Clean(text)))
-		events = append(events, c.lastEvents(p, w.step.pred)...)
+		events = append(events, c.lastEvents(p, w.step.pred, max(1, min(eventsShown, eventsInAll/len(w.peers))))...)
 	}
 	return append(out, events...)
 }
 
-// lastEvents are the newest events of a peer that matter to a predicate. The lock is held.
-func (c *Coordinator) lastEvents(p *peer, pred predicate) []string {
+// lastEvents are the n newest events of a peer that matter to a predicate. The lock is held.
+func (c *Coordinator) lastEvents(p *peer, pred predicate, n int) []string {
 	var out []string
-	for i := len(p.log) - 1; i >= 0 && len(out) < eventsShown; i-- {
+	for i := len(p.log) - 1; i >= 0 && len(out) < n; i-- {
 		if e := p.log[i]; pred.matters(e.Event) {
 			out = append(out, fmt.Sprintf("event   %s  %s  %s", p.name, since(c.start, e.at), describe(e.Event)))
 		}

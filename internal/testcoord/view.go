@@ -12,63 +12,95 @@ import (
 	eventv1 "peerlab.example/peerlab/proto/peerlab/event/v1"
 )
 
-// view is what a peer believes of the members, by name, folded from its events. The peer itself
-// is in it once it has joined.
-type view map[string]app.State
+// view is what a peer believes of the members, folded from its events. The peer itself is in it
+// once it has joined.
+//
+// A name may have had several starts, told apart by their ids, and the end of an old one is often
+// noticed after the new one has joined. A name is alive if one of its starts is.
+type view map[string]*member
 
-// memberEvent is the kind of an event that changes a view, or "".
-func memberEvent(e *eventv1.Event) app.Change {
-	switch e.GetWhat().(type) {
-	case *eventv1.Event_Joined:
-		return app.Joined
-	case *eventv1.Event_Suspected:
-		return app.Suspected
-	case *eventv1.Event_Recovered:
-		return app.Recovered
-	case *eventv1.Event_Left:
-		return app.HasLeft
-	case *eventv1.Event_Lost:
-		return app.WasLost
+// member is what is believed of all starts of one name.
+type member struct {
+	starts map[string]app.State // by id
+	last   app.State            // of the start that changed last
+}
+
+func (m *member) state() app.State {
+	best := m.last
+	for _, s := range m.starts {
+		if s == app.Alive || s == app.Suspect && best != app.Alive {
+			best = s
+		}
 	}
-	return ""
+	return best
+}
+
+// memberEvent is the kind of an event that changes a view, and the member that it is about; or "".
+func memberEvent(e *eventv1.Event) (app.Change, *eventv1.Member) {
+	switch what := e.GetWhat().(type) {
+	case *eventv1.Event_Joined:
+		return app.Joined, what.Joined
+	case *eventv1.Event_Suspected:
+		return app.Suspected, what.Suspected
+	case *eventv1.Event_Recovered:
+		return app.Recovered, what.Recovered
+	case *eventv1.Event_Left:
+		return app.HasLeft, what.Left
+	case *eventv1.Event_Lost:
+		return app.WasLost, what.Lost
+	}
+	return "", nil
 }
 
 // fold takes an event in. Who leaves the group itself knows nothing of the others any more.
 func (v view) fold(e *eventv1.Event) {
-	switch memberEvent(e) {
-	case app.Joined:
-		v[e.GetJoined().GetPeer()] = app.Alive
-	case app.Recovered:
-		v[e.GetRecovered().GetPeer()] = app.Alive
+	change, about := memberEvent(e)
+	var s app.State
+	switch change {
+	case app.Joined, app.Recovered:
+		s = app.Alive
 	case app.Suspected:
-		v[e.GetSuspected().GetPeer()] = app.Suspect
+		s = app.Suspect
 	case app.WasLost:
-		v[e.GetLost().GetPeer()] = app.Lost
+		s = app.Lost
 	case app.HasLeft:
-		name := e.GetLeft().GetPeer()
-		if name == e.GetNode() {
+		s = app.Left
+		if about.GetPeer() == e.GetNode() {
 			clear(v)
 		}
-		v[name] = app.Left
-	case app.Updated:
+	default:
+		return
 	}
+	m := v[about.GetPeer()]
+	if m == nil {
+		m = &member{starts: map[string]app.State{}}
+		v[about.GetPeer()] = m
+	}
+	m.starts[about.GetId()], m.last = s, s
 }
 
+// is reports whether the member of that name is in the state.
+func (v view) is(name string, s app.State) bool {
+	m := v[name]
+	return m != nil && m.state() == s
+}
+
+// count is how many names are in a state.
 func (v view) count(s app.State) int {
 	n := 0
-	for _, state := range v {
-		if state == s {
+	for _, m := range v {
+		if m.state() == s {
 			n++
 		}
 	}
 	return n
 }
 
-// in are the names of the members in a state.
+// in are the names that are in a state.
 func (v view) in(s app.State) []string {
 	var out []string
-	for name, state := range v {
-		if state == s {
+	for name, m := range v {
+		if m.state() == s {
 			out = append(out, name)
 		}
 	}
@@ -104,6 +136,9 @@ func (v view) String() string {
 func describe(e *eventv1.Event) string {
 	fields := event.Fields(e)
 	names := make([]string, 0, len(fields))
+	if _, about := memberEvent(e); about != nil && len(about.GetId()) > 8 {
+		fields["id"] = about.GetId()[:8] // enough to tell starts apart
+	}
 	for name, value := range fields {
 		if value != "" && value != "0" {
 			names = append(names, name)
