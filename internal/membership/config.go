@@ -47,6 +47,10 @@ type Config struct {
 	// OnEvent is told of each change of the view but those of this node itself, in order, from one
 	// goroutine. Until it returns, the view stands still. It may call all methods but Leave and Close. May be nil.
 	OnEvent func(app.MemberEvent)
+	// OnNameTaken is told when a live member turns out to have this node's name by right only after
+	// Join: it joined at the same moment, or behind a cut. err is an ErrNameTaken; this node should
+	// leave. It is called from a goroutine that Close waits for. May be nil.
+	OnNameTaken func(err error)
 	// OnBroadcast is given each broadcast once, from the same goroutine. May be nil.
 	OnBroadcast func(application string, from app.Member, payload []byte)
 }

@@ -40,6 +40,8 @@ func (n *Node) Join(ctx context.Context, addrs []string) (int, error) {
 	if _, err := n.active(); err != nil {
 		return 0, fmt.Errorf("join: %w", err)
 	}
+	n.claiming.Store(true)
+	defer n.claiming.Store(false)
 	n.seeking.Store(true)
 	addrs = n.others(addrs)
 	joined, errs := n.contact(ctx, addrs)
@@ -140,17 +142,40 @@ func reason(err error, addr string) string {
 // claimName is ErrNameTaken when a live member has the name. An older incarnation that does not
 // answer is dead: this node tells the others, who would find out for themselves only later.
 func (n *Node) claimName(ctx context.Context) error {
-	n.barrier(ctx)
-	for _, e := range n.view.rivals(time.Now()) {
+	asked := make(map[string]bool)
+	for {
+		n.barrier(ctx)
+		var e *entry
+		for _, r := range n.view.rivals(time.Now()) {
+			if !asked[r.node] {
+				e = r
+			}
+		}
+		if e == nil {
+			return nil
+		}
+		asked[e.node] = true
 		if n.answers(ctx, e.node, e.Addr) {
 			return &nameTakenError{name: e.Name, addr: e.Addr}
 		}
-		if ctx.Err() != nil {
+		if ctx.Err() != nil || n.ctx.Err() != nil {
 			return nil // not known; suspicion will tell
 		}
 		n.declareGone(ctx, e.Member)
 	}
-	return nil
+}
+
+// checkNamesake looks after a member of our name that becomes known after Join.
+func (n *Node) checkNamesake(m *app.Member) {
+	if m.Name != n.cfg.Name || m.ID == n.cfg.ID || n.claiming.Load() || !n.seeking.Load() {
+		return
+	}
+	n.spawn(func() {
+		if err := n.claimName(n.ctx); err != nil {
+			n.log.Error().Err(err).Msg("this peer should leave and come back under another name")
+			n.cfg.OnNameTaken(err)
+		}
+	})
 }
 
 func (n *Node) declareGone(ctx context.Context, m app.Member) {

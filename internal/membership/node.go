@@ -36,7 +36,9 @@ type Node struct {
 
 	// seeking is set from the first Join on, until Leave: only then does the node look for members by itself.
 	seeking atomic.Bool
-	meta    atomic.Pointer[[]byte]
+	// claiming is set while Join looks for members of our name, and tells of them itself.
+	claiming atomic.Bool
+	meta     atomic.Pointer[[]byte]
 
 	step sync.Mutex // held while Listen, Start, SetMeta or Leave runs
 
@@ -69,6 +71,9 @@ func New(cfg Config, n network.Network, log zerolog.Logger) (*Node, error) {
 	}
 	if cfg.OnBroadcast == nil {
 		cfg.OnBroadcast = func(string, app.Member, []byte) {}
+	}
+	if cfg.OnNameTaken == nil {
+		cfg.OnNameTaken = func(error) {}
 	}
 	if cfg.Seeds == nil {
 		cfg.Seeds = func() []string { return nil }
@@ -222,6 +227,7 @@ func (n *Node) handle(nt note) {
 		}
 		if nt.joined != nil {
 			n.deliverParked(nt.joined.ID)
+			n.checkNamesake(nt.joined)
 		}
 	}
 }
