@@ -1,0 +1,258 @@
+package chat
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"peerlab.example/peerlab/app"
+	chatv1 "peerlab.example/peerlab/proto/peerlab/chat/v1"
+	eventv1 "peerlab.example/peerlab/proto/peerlab/event/v1"
+)
+
+// name is that of the application.
+const name = "chat"
+
+const (
+	// startWait bounds how long Start waits for the others to greet.
+	startWait = 5 * time.Second
+	// flushWait bounds how long Stop waits until what was sent has arrived.
+	flushWait = 2 * time.Second
+)
+
+// Chat is the application. The zero value is not usable; see New.
+type Chat struct {
+	chatv1.UnimplementedChatServiceServer
+
+	mu  sync.Mutex
+	run *run // guarded by mu; nil when not started
+}
+
+var (
+	_ app.App       = (*Chat)(nil)
+	_ app.Registrar = (*Chat)(nil)
+	_ app.Observer  = (*Chat)(nil)
+)
+
+// New returns a chat that is not started.
+func New() *Chat { return &Chat{} }
+
+// Name implements app.App.
+func (*Chat) Name() string { return name }
+
+// run is one start of the chat, until its stop.
+type run struct {
+	peer app.Peer
+	self app.Member
+	log  zerolog.Logger
+
+	ctx   context.Context // ends with Stop
+	stop  context.CancelFunc
+	tasks sync.WaitGroup // dialling, readers and writers of links
+
+	mu       sync.Mutex
+	closed   bool                // guarded by mu; no task is started any more
+	sessions map[string]*session // guarded by mu; by member id
+	number   uint64              // guarded by mu; messages sent
+	dropped  uint64              // guarded by mu; of sessions that have ended
+}
+
+// Start links to all members that are there, and returns when each of them has greeted back, or does
+// not run the chat, or cannot be reached, or time is up: a message right after Start reaches all.
+func (c *Chat) Start(ctx context.Context, peer app.Peer) error {
+	r := &run{
+		peer: peer, self: peer.Self(), log: peer.Logger(), sessions: map[string]*session{},
+	}
+	r.ctx, r.stop = context.WithCancel(context.Background())
+	c.mu.Lock()
+	c.run = r
+	c.mu.Unlock()
+	ctx, cancel := context.WithTimeout(ctx, startWait)
+	defer cancel()
+	for _, tried := range r.linkToAll() {
+		select {
+		case <-tried:
+		case <-ctx.Done():
+			r.log.Warn().Msg("some members have not answered yet; they are tried again")
+			return nil
+		}
+	}
+	return nil
+}
+
+// linkToAll begins to link to the live members, and returns a channel for each that is closed after the first try.
+func (r *run) linkToAll() []<-chan struct{} {
+	var tried []<-chan struct{}
+	for _, m := range r.peer.Members() {
+		if !m.Self && m.RPCAddr != "" && (m.State == app.Alive || m.State == app.Suspect) {
+			if s, _ := r.session(m); s != nil {
+				r.keepLinked(s, 0)
+				tried = append(tried, s.tried)
+			}
+		}
+	}
+	return tried
+}
+
+// Stop sends what is queued, says goodbye and waits for all goroutines.
+func (c *Chat) Stop(ctx context.Context) error {
+	c.mu.Lock()
+	r := c.run
+	c.run = nil
+	c.mu.Unlock()
+	if r == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, flushWait)
+	defer cancel()
+	r.mu.Lock()
+	r.closed = true
+	r.mu.Unlock()
+	for _, s := range r.all() {
+		s.sayBye()
+	}
+	for _, s := range r.all() {
+		s.waitUnlinked(ctx)
+	}
+	r.stop()
+	for _, s := range r.all() {
+		s.unlink()
+	}
+	r.tasks.Wait()
+	return nil
+}
+
+// Observe implements app.Observer.
+func (c *Chat) Observe(e app.MemberEvent) {
+	r := c.running()
+	if r == nil || e.Member.Self {
+		return
+	}
+	switch e.Change {
+	case app.Joined, app.Updated, app.Recovered:
+		if !e.Member.Runs(name) {
+			return
+		}
+		// The newcomer calls at its start. Calling it as well right now would only make a second link to close.
+		if s, isNew := r.session(e.Member); isNew {
+			r.keepLinked(s, courtesy)
+		}
+	case app.HasLeft:
+		r.end(e.Member.ID, "has left")
+	case app.WasLost:
+		r.end(e.Member.ID, "was lost")
+	case app.Suspected:
+	}
+}
+
+// running is nil when the chat is not started.
+func (c *Chat) running() *run {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.run
+}
+
+// started is running for commands.
+func (c *Chat) started() (*run, error) {
+	r := c.running()
+	if r == nil {
+		return nil, fmt.Errorf("the chat is %w; first: chat start (or init)", app.ErrNotStarted)
+	}
+	return r, nil
+}
+
+// session returns the session with a member, and whether it is new. It is nil when the chat stops.
+func (r *run) session(m app.Member) (s *session, isNew bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if s := r.sessions[m.ID]; s != nil {
+		s.know(m)
+		return s, false
+	}
+	if r.closed {
+		return nil, false
+	}
+	s = newSession(r, m)
+	r.sessions[m.ID] = s
+	return s, true
+}
+
+// end forgets a member. how is shown if the member took part.
+func (r *run) end(id, how string) {
+	r.mu.Lock()
+	s := r.sessions[id]
+	delete(r.sessions, id)
+	r.mu.Unlock()
+	if s == nil {
+		return
+	}
+	lost, greeted := s.end(how)
+	r.mu.Lock()
+	r.dropped += lost
+	r.mu.Unlock()
+	if greeted {
+		r.peer.Show("presence", "* "+s.member().Name+" "+how)
+	}
+}
+
+// all are the sessions, by name.
+func (r *run) all() []*session {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	out := make([]*session, 0, len(r.sessions))
+	for _, s := range r.sessions {
+		out = append(out, s)
+	}
+	slices.SortFunc(out, func(a, b *session) int { return strings.Compare(a.member().Name+a.id, b.member().Name+b.id) })
+	return out
+}
+
+// task runs f in a goroutine that Stop waits for. It reports false when the chat stops.
+func (r *run) task(f func()) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.ctx.Err() != nil {
+		return false
+	}
+	r.tasks.Go(f)
+	return true
+}
+
+// send queues a message for all others and returns how many these are.
+func (r *run) send(text string) (receivers int, err error) {
+	text, err = checkText(text)
+	if err != nil {
+		return 0, err
+	}
+	r.mu.Lock()
+	r.number++
+	number := r.number
+	sessions := make([]*session, 0, len(r.sessions))
+	for _, s := range r.sessions {
+		sessions = append(sessions, s)
+	}
+	id := fmt.Sprintf("%s/%d", r.self.ID, number)
+	r.peer.Emit(&eventv1.Event{What: &eventv1.Event_Sent{Sent: &eventv1.Message{
+		App: name, Id: id, From: r.self.Name, Text: text, Seq: number,
+	}}})
+	// Under the lock, so that all receivers have messages in one order.
+	for _, s := range sessions {
+		if reason := s.enqueue(number, text); reason != "" {
+			r.drop(id, s.member().Name, text, reason)
+		}
+	}
+	r.mu.Unlock()
+	return len(sessions), nil
+}
+
+// drop logs a message that is given up.
+func (r *run) drop(id, to, text, reason string) {
+	r.peer.Emit(&eventv1.Event{What: &eventv1.Event_Dropped{Dropped: &eventv1.Message{
+		App: name, Id: id, From: r.self.Name, To: to, Text: text, Reason: reason,
+	}}})
+}

@@ -1,0 +1,146 @@
+package chat
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	chatv1 "peerlab.example/peerlab/proto/peerlab/chat/v1"
+)
+
+const (
+	// courtesy is how long the one waits who expects the other to open the link.
+	courtesy = time.Second
+	// redialFirst doubles up to redialMost, with jitter: all peers try at once when a split heals.
+	redialFirst = 100 * time.Millisecond
+	redialMost  = 3 * time.Second
+)
+
+// keepLinked opens a link after a delay, and tries until there is one or the session has ended. One such
+// task runs for a session at a time.
+func (r *run) keepLinked(s *session, delay time.Duration) {
+	s.mu.Lock()
+	busy := s.linking || s.ended
+	s.linking = true
+	s.mu.Unlock()
+	if !busy && !r.task(func() { r.dialUntilLinked(s, delay) }) {
+		s.mu.Lock()
+		s.linking = false
+		s.firstTried()
+		s.mu.Unlock()
+	}
+}
+
+func (r *run) dialUntilLinked(s *session, delay time.Duration) {
+	for wait := redialFirst; ; wait = min(2*wait, redialMost) {
+		if !s.unlinkedAfter(r.ctx, delay) {
+			return
+		}
+		err := r.dial(s)
+		s.mu.Lock()
+		s.firstTried()
+		s.mu.Unlock()
+		switch {
+		case errors.Is(err, errNotInChat):
+			r.end(s.id, "has left")
+			return
+		case errors.Is(err, errOtherTalk):
+			m := s.member()
+			r.end(s.id, "has left")
+			if again, isNew := r.session(m); isNew {
+				r.keepLinked(again, 0)
+			}
+			return
+		case err != nil:
+			r.log.Debug().Err(err).Str("peer", s.member().Name).Msg("no link yet")
+		}
+		delay = wait/2 + rand.N(wait)
+	}
+}
+
+// unlinkedAfter waits, and reports whether the session still needs a link then. If not, the task is over.
+func (s *session) unlinkedAfter(ctx context.Context, delay time.Duration) bool {
+	timer := time.NewTimer(delay)
+	defer timer.Stop()
+	for {
+		s.mu.Lock()
+		needed := s.link == nil && !s.ended && !s.leaving && !s.bye && ctx.Err() == nil
+		s.linking = needed
+		wake := s.wake
+		s.mu.Unlock()
+		if !needed {
+			return false
+		}
+		select {
+		case <-timer.C:
+			return true
+		case <-wake:
+		case <-ctx.Done():
+		}
+	}
+}
+
+// errNotInChat says that the other peer does not run the chat.
+var errNotInChat = errors.New("not in the chat")
+
+// dial opens one stream and makes it the link, unless there is a better one.
+func (r *run) dial(s *session) error {
+	conn, err := r.peer.Dial(s.member())
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(r.ctx)
+	stream, err := chatv1.NewChatServiceClient(conn).Link(ctx)
+	if err != nil {
+		cancel()
+		return err
+	}
+	l := newLink(r.self.ID,
+		func(f *chatv1.Frame) error { return stream.Send(&chatv1.LinkRequest{Frame: f}) },
+		func() (*chatv1.Frame, error) {
+			resp, err := stream.Recv()
+			return resp.GetFrame(), err
+		}, cancel)
+	hello, err := greet(l, s.hello(), true)
+	if err == nil && hello.GetId() != s.id {
+		err = fmt.Errorf("at %s answers another peer, %s: %w", s.member().RPCAddr, clean(hello.GetName()), errNotInChat)
+	}
+	if err == nil {
+		err = s.attach(l, hello)
+	}
+	switch {
+	case err == nil:
+		return nil
+	case status.Code(err) == codes.FailedPrecondition:
+		err = errNotInChat
+	}
+	l.close()
+	return err
+}
+
+// greet exchanges the Hellos; the opener speaks first.
+func greet(l *link, own *chatv1.Frame, opener bool) (*chatv1.Hello, error) {
+	if opener {
+		if err := l.send(own); err != nil {
+			// The reason is in what the other sent.
+			if _, why := l.recv(); why != nil {
+				return nil, why
+			}
+			return nil, err
+		}
+	}
+	f, err := l.recv()
+	if err != nil {
+		return nil, err
+	}
+	hello := f.GetHello()
+	if hello.GetId() == "" || hello.GetSession() == "" {
+		return nil, status.Error(codes.InvalidArgument, "the first frame of a link is a hello with id and session")
+	}
+	return hello, nil
+}

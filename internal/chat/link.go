@@ -1,0 +1,197 @@
+package chat
+
+import (
+	"sync"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	chatv1 "peerlab.example/peerlab/proto/peerlab/chat/v1"
+)
+
+// errSecondLink ends the one of two links that is not needed.
+var errSecondLink = status.Error(codes.AlreadyExists, "there is a link between these two already")
+
+// errOtherTalk says that the other has begun anew, and so must this peer.
+var errOtherTalk = status.Error(codes.Aborted, "the other peer has begun the talk anew")
+
+// link is one stream between two peers, seen from one of them.
+type link struct {
+	opener string // the id of the peer that opened it
+	send   func(*chatv1.Frame) error
+	recv   func() (*chatv1.Frame, error)
+	cancel func() // ends the stream, so that send and recv return
+
+	once sync.Once
+	done chan struct{} // closed by close
+}
+
+func newLink(opener string, send func(*chatv1.Frame) error, recv func() (*chatv1.Frame, error), cancel func()) *link {
+	return &link{opener: opener, send: send, recv: recv, cancel: cancel, done: make(chan struct{})}
+}
+
+func (l *link) close() {
+	l.once.Do(func() {
+		close(l.done)
+		l.cancel()
+	})
+}
+
+// hello is this peer's greeting to the other.
+func (s *session) hello() *chatv1.Frame {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return &chatv1.Frame{What: &chatv1.Frame_Hello{Hello: &chatv1.Hello{
+		Id: s.run.self.ID, Name: s.run.self.Name, Delivered: s.stats.received, Session: s.token,
+	}}}
+}
+
+// attach makes l the link of the session, after the other's Hello, and runs its reader and writer. Of two links
+// the one that the smaller id opened stays; of two by the same peer, the newer.
+func (s *session) attach(l *link, hello *chatv1.Hello) error {
+	s.mu.Lock()
+	old := s.link
+	switch {
+	case s.ended:
+		s.mu.Unlock()
+		return status.Error(codes.Unavailable, "the talk has ended")
+	case s.remote != "" && s.remote != hello.GetSession():
+		s.mu.Unlock()
+		return errOtherTalk
+	case old != nil && old.opener < l.opener:
+		s.mu.Unlock()
+		return errSecondLink
+	}
+	first := s.remote == ""
+	s.remote = hello.GetSession()
+	s.link = l
+	s.stats.links++
+	s.acknowledge(hello.GetDelivered())
+	s.written, s.acked = hello.GetDelivered(), s.stats.received
+	s.changed()
+	joined := s.m.Name
+	s.mu.Unlock()
+	if old != nil {
+		old.close()
+	}
+	if first {
+		s.run.peer.Show("presence", "* "+joined+" joined")
+	}
+	if !s.run.task(func() { s.read(l) }) || !s.run.task(func() { s.write(l) }) {
+		l.close()
+		s.detach(l)
+	}
+	// Only now may a message be believed to be on its way.
+	s.mu.Lock()
+	s.firstTried()
+	s.mu.Unlock()
+	return nil
+}
+
+// detach forgets a link that has ended, and sees to another one.
+func (s *session) detach(l *link) {
+	s.mu.Lock()
+	current := s.link == l
+	if current {
+		s.link = nil
+		s.changed()
+	}
+	again := current && !s.ended && !s.leaving && !s.bye
+	gone := current && s.leaving
+	s.mu.Unlock()
+	switch {
+	case gone:
+		s.run.end(s.id, "has left")
+	case again && s.run.self.ID < s.id:
+		s.run.keepLinked(s, 0)
+	case again:
+		s.run.keepLinked(s, courtesy)
+	}
+}
+
+// read takes what the other sends until the link ends.
+func (s *session) read(l *link) {
+	defer s.detach(l)
+	defer l.close()
+	for {
+		f, err := l.recv()
+		if err != nil {
+			return
+		}
+		switch what := f.GetWhat().(type) {
+		case *chatv1.Frame_Message:
+			if err := s.deliver(what.Message); err != nil {
+				s.run.log.Warn().Err(err).Str("peer", s.member().Name).Msg("link given up")
+				return
+			}
+		case *chatv1.Frame_Ack:
+			s.mu.Lock()
+			s.acknowledge(what.Ack.GetSeq())
+			s.mu.Unlock()
+		case *chatv1.Frame_Bye:
+			s.left()
+			return
+		}
+	}
+}
+
+// left notes the other's goodbye.
+func (s *session) left() {
+	s.mu.Lock()
+	s.leaving = true
+	who := s.m.Name
+	s.mu.Unlock()
+	s.run.peer.Show("presence", "* "+who+" is leaving")
+}
+
+// write sends what is queued, and acknowledges what was delivered, until the link ends.
+func (s *session) write(l *link) {
+	for {
+		frames, last, wake := s.next(l)
+		for _, f := range frames {
+			if err := l.send(f); err != nil {
+				l.close()
+				return
+			}
+		}
+		if last {
+			return // after a goodbye, the other ends the link
+		}
+		if len(frames) > 0 {
+			continue
+		}
+		select {
+		case <-wake:
+		case <-l.done:
+			return
+		}
+	}
+}
+
+// batch is how many messages are taken from the queue at a time.
+const batch = 64
+
+// next are the frames to send on this link now; last when nothing follows them. Without any, wake tells of a change.
+func (s *session) next(l *link) (frames []*chatv1.Frame, last bool, wake <-chan struct{}) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.link != l {
+		return nil, true, nil // another link has taken over
+	}
+	if s.acked < s.stats.received {
+		s.acked = s.stats.received
+		frames = append(frames, &chatv1.Frame{What: &chatv1.Frame_Ack{Ack: &chatv1.Ack{Seq: s.acked}}})
+	}
+	if n := len(s.queue); n > 0 && s.queue[n-1].GetSeq() > s.written {
+		// The queue has no gaps, so that the seq of its head tells where the first unwritten message is.
+		from := int(max(s.written+1, s.queue[0].GetSeq()) - s.queue[0].GetSeq()) //nolint:gosec // at most maxQueued
+		for _, m := range s.queue[from:min(n, from+batch)] {
+			frames = append(frames, &chatv1.Frame{What: &chatv1.Frame_Message{Message: m}})
+			s.written = m.GetSeq()
+		}
+	}
+	if s.bye && len(s.queue) == 0 {
+		return append(frames, &chatv1.Frame{What: &chatv1.Frame_Bye{Bye: &chatv1.Bye{}}}), true, nil
+	}
+	return frames, false, s.wake
+}

@@ -1,0 +1,203 @@
+package chat
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"github.com/google/uuid"
+
+	"peerlab.example/peerlab/app"
+	chatv1 "peerlab.example/peerlab/proto/peerlab/chat/v1"
+	eventv1 "peerlab.example/peerlab/proto/peerlab/event/v1"
+)
+
+// Bounds of the queue for one receiver. A receiver that stands still for longer than it takes to fill
+// it misses messages; without a bound, it would take the sender's memory.
+const (
+	maxQueued      = 4096
+	maxQueuedBytes = 4 << 20
+)
+
+// session is what one peer knows of its talk with another, across all links between them.
+type session struct {
+	run   *run
+	id    string        // of the other member
+	token string        // tells this session from earlier ones with the same member
+	tried chan struct{} // closed after the first try to link
+
+	mu      sync.Mutex
+	m       app.Member        // guarded by mu
+	remote  string            // guarded by mu; the other's token; empty before its first Hello
+	link    *link             // guarded by mu; nil when there is none
+	linking bool              // guarded by mu; keepLinked runs
+	ended   bool              // guarded by mu
+	leaving bool              // guarded by mu; the other has said goodbye
+	bye     bool              // guarded by mu; this peer says goodbye when the queue is empty
+	wake    chan struct{}     // guarded by mu; closed and replaced at each change
+	queue   []*chatv1.Message // guarded by mu; not acknowledged yet
+	bytes   int               // guarded by mu; of the texts in queue
+	written uint64            // guarded by mu; the last seq written to this link
+	acked   uint64            // guarded by mu; the last delivered seq that the other was told
+	stats   stats             // guarded by mu
+}
+
+// stats count what happened in a session.
+type stats struct {
+	sent      uint64 // queued, which is the last seq given out
+	delivered uint64 // acknowledged by the other
+	received  uint64 // delivered here, which is the last seq of the other
+	dropped   uint64
+	links     uint64
+}
+
+func newSession(r *run, m app.Member) *session {
+	return &session{run: r, id: m.ID, token: uuid.NewString(), m: m, tried: make(chan struct{}), wake: make(chan struct{})}
+}
+
+// changed wakes all who wait for the session. The lock is held.
+func (s *session) changed() {
+	close(s.wake)
+	s.wake = make(chan struct{})
+}
+
+// firstTried says that the first try to link is over. The lock is held.
+func (s *session) firstTried() {
+	select {
+	case <-s.tried:
+	default:
+		close(s.tried)
+	}
+}
+
+func (s *session) member() app.Member {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.m
+}
+
+// know takes a newer state of the member over.
+func (s *session) know(m app.Member) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if m.RPCAddr != "" {
+		s.m = m
+	}
+}
+
+// enqueue queues a message, or says why it is dropped.
+func (s *session) enqueue(number uint64, text string) (reason string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.ended || s.leaving:
+		return ""
+	case len(s.queue) >= maxQueued:
+		reason = fmt.Sprintf("the queue is full with %d messages", maxQueued)
+	case s.bytes+len(text) > maxQueuedBytes:
+		reason = fmt.Sprintf("the queue is full with %d bytes", s.bytes)
+	}
+	if reason != "" {
+		s.stats.dropped++
+		return reason
+	}
+	s.stats.sent++
+	s.queue = append(s.queue, &chatv1.Message{Seq: s.stats.sent, Text: text, Number: number})
+	s.bytes += len(text)
+	s.changed()
+	return ""
+}
+
+// acknowledge forgets the messages up to seq. The lock is held.
+func (s *session) acknowledge(seq uint64) {
+	n := 0
+	for n < len(s.queue) && s.queue[n].GetSeq() <= seq {
+		s.bytes -= len(s.queue[n].GetText())
+		s.queue[n] = nil
+		n++
+	}
+	s.queue = s.queue[n:]
+	s.stats.delivered = max(s.stats.delivered, min(seq, s.stats.sent))
+	if n > 0 {
+		s.changed()
+	}
+}
+
+// deliver takes a message, once and in order. An error means that the link is not usable.
+func (s *session) deliver(m *chatv1.Message) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.ended || m.GetSeq() <= s.stats.received:
+		return nil // sent again after a broken link
+	case m.GetSeq() != s.stats.received+1:
+		return fmt.Errorf("message %d came after %d", m.GetSeq(), s.stats.received)
+	case len(m.GetText()) > MaxText:
+		return fmt.Errorf("message of %d bytes", len(m.GetText()))
+	}
+	s.stats.received++
+	text, from := clean(m.GetText()), s.m.Name
+	s.run.peer.Emit(&eventv1.Event{What: &eventv1.Event_Message{Message: &eventv1.Message{
+		App: name, Id: fmt.Sprintf("%s/%d", s.id, m.GetNumber()), From: from, To: s.run.self.Name,
+		Text: text, Seq: m.GetNumber(), Hop: 1,
+	}}})
+	s.run.peer.Show("messages", "<"+from+"> "+text)
+	s.changed() // there is something to acknowledge
+	return nil
+}
+
+// end gives the session up and returns how many messages that lost, and whether the other ever greeted.
+func (s *session) end(how string) (lost uint64, greeted bool) {
+	s.mu.Lock()
+	l := s.link
+	queue := s.queue
+	s.ended, s.link, s.queue, s.bytes = true, nil, nil, 0
+	s.stats.dropped += uint64(len(queue))
+	lost, greeted = s.stats.dropped, s.remote != ""
+	to := s.m.Name
+	s.firstTried()
+	s.changed()
+	s.mu.Unlock()
+	if l != nil {
+		l.close()
+	}
+	for _, m := range queue {
+		s.run.drop(fmt.Sprintf("%s/%d", s.run.self.ID, m.GetNumber()), to, m.GetText(), to+" "+how)
+	}
+	return lost, greeted
+}
+
+// sayBye lets the writer of the link say goodbye when the queue is empty.
+func (s *session) sayBye() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.bye = true
+	s.changed()
+}
+
+// waitUnlinked waits until there is no link any more, or for the end of ctx.
+func (s *session) waitUnlinked(ctx context.Context) {
+	for {
+		s.mu.Lock()
+		l, wake := s.link, s.wake
+		s.mu.Unlock()
+		if l == nil {
+			return
+		}
+		select {
+		case <-wake:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// unlink closes the link, if there is one.
+func (s *session) unlink() {
+	s.mu.Lock()
+	l := s.link
+	s.mu.Unlock()
+	if l != nil {
+		l.close()
+	}
+}
