@@ -71,8 +71,8 @@ func (v *view) updated(e *entry, m app.Member, now time.Time) []app.MemberEvent 
 // show tells of a new member, and of what that means for an older incarnation of it.
 func (v *view) show(e *entry, now time.Time) []app.MemberEvent {
 	var events []app.MemberEvent
-	for _, o := range v.namesakes(e) {
-		if o.State == app.Alive && o.shown && e.RPCAddr == "" {
+	for _, o := range v.entries {
+		if o != e && o.Name == e.Name && o.State == app.Alive && o.shown && e.RPCAddr == "" {
 			return nil
 		}
 	}

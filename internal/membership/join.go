@@ -45,7 +45,7 @@ func (n *Node) Join(ctx context.Context, addrs []string) (int, error) {
 	n.seeking.Store(true)
 	addrs = n.others(addrs)
 	joined, errs := n.contact(ctx, addrs)
-	if err := n.claimName(ctx); err != nil {
+	if err := n.claimName(ctx, true); err != nil {
 		n.seeking.Store(false)
 		return joined, err
 	}
@@ -141,12 +141,12 @@ func reason(err error, addr string) string {
 
 // claimName is ErrNameTaken when a live member has the name. An older incarnation that does not
 // answer is dead: this node tells the others, who would find out for themselves only later.
-func (n *Node) claimName(ctx context.Context) error {
+func (n *Node) claimName(ctx context.Context, joining bool) error {
 	asked := make(map[string]bool)
 	for {
 		n.barrier(ctx)
 		var e *entry
-		for _, r := range n.view.rivals(time.Now()) {
+		for _, r := range n.view.rivals(time.Now(), joining) {
 			if !asked[r.node] {
 				e = r
 			}
@@ -171,7 +171,7 @@ func (n *Node) checkNamesake(m *app.Member) {
 		return
 	}
 	n.spawn(func() {
-		if err := n.claimName(n.ctx); err != nil {
+		if err := n.claimName(n.ctx, false); err != nil {
 			n.log.Error().Err(err).Msg("this peer should leave and come back under another name")
 			n.cfg.OnNameTaken(err)
 		}

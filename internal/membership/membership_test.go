@@ -341,8 +341,9 @@ func TestNameTaken(t *testing.T) {
 		}
 		_ = second.Close()
 		<-time.After(2 * time.Minute)
-		for _, x := range p[:2] {
-			if err := x.told("carol", "joined"); err != nil {
+		for i, x := range p {
+			// The others knew carol before, and heard nothing of the second one.
+			if err := x.told("carol", []string{"joined", "joined", ""}[i]); err != nil {
 				t.Error(err)
 			}
 			if err := x.sees(app.Alive, "alice", "bob", "carol"); err != nil {
@@ -394,6 +395,109 @@ func TestNameTakenAtTheSameMoment(t *testing.T) {
 			t.Errorf("%s was refused too", <-refused)
 		}
 	})
+}
+
+// Two that took the same name on both sides of a split meet when it heals: the younger is told.
+func TestNamesakesMeetAfterASplit(t *testing.T) {
+	t.Parallel()
+	inLab(t, "lan", func(t *testing.T, l *lab) {
+		p := l.group("alice", "bob")
+		// The peers to come have the next two addresses.
+		l.net.Partition([]string{p[0].ip, "10.0.0.4"}, []string{p[1].ip, "10.0.0.5"})
+		refused := make(chan string, 4)
+		twin := func(which string, at *peer) *peer {
+			x := l.start("twin", func(c *Config) { c.OnNameTaken = func(error) { refused <- which } })
+			x.join(at)
+			if err := x.SetMeta(t.Context(), "10.0.0.9:1", nil); err != nil {
+				t.Fatal(err)
+			}
+			return x
+		}
+		twin("older", p[0])
+		<-time.After(time.Minute)
+		twin("younger", p[1])
+		<-time.After(time.Minute)
+		l.net.Heal()
+		select {
+		case which := <-refused:
+			if which != "younger" {
+				t.Errorf("the %s was told", which)
+			}
+		case <-time.After(20 * time.Second):
+			t.Error("nobody was told")
+		}
+		<-time.After(time.Minute)
+		if len(refused) > 0 {
+			t.Errorf("the %s was told too", <-refused)
+		}
+	})
+}
+
+func TestCloseEndsAJoin(t *testing.T) {
+	t.Parallel()
+	inLab(t, "wan", func(t *testing.T, l *lab) {
+		a, b := l.start("alice"), l.start("bob")
+		l.net.Partition([]string{a.ip})
+		done := make(chan error, 1)
+		go func() {
+			_, err := b.Join(context.Background(), []string{a.Addr()})
+			done <- err
+		}()
+		<-time.After(time.Second)
+		start := time.Now()
+		if err := b.Close(); err != nil {
+			t.Error(err)
+		}
+		if err := <-done; err == nil || time.Since(start) > 100*time.Millisecond {
+			t.Errorf("Join ended with %v, %s after Close", err, time.Since(start))
+		}
+	})
+}
+
+func TestJoinEndsWithItsContext(t *testing.T) {
+	t.Parallel()
+	inLab(t, "wan", func(t *testing.T, l *lab) {
+		a, b := l.start("alice"), l.start("bob")
+		l.net.Partition([]string{a.ip})
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		start := time.Now()
+		if _, err := b.Join(ctx, []string{a.Addr()}); !errors.Is(err, context.DeadlineExceeded) || time.Since(start) != time.Second {
+			t.Errorf("got %v after %s", err, time.Since(start))
+		}
+	})
+}
+
+// One that was cut off from many, and half that was from half, for longer than memberlist remembers.
+func TestLargeSplitsHeal(t *testing.T) {
+	t.Parallel()
+	for _, cut := range []int{1, 25} {
+		t.Run(fmt.Sprint(cut), func(t *testing.T) {
+			t.Parallel()
+			inLab(t, "lan", func(t *testing.T, l *lab) {
+				p := l.many(50)
+				l.eventually(time.Minute, func() error { return allSee(p) })
+				var side []string
+				for _, x := range p[:cut] {
+					side = append(side, x.ip)
+				}
+				l.net.Partition(side)
+				<-time.After(5 * time.Minute)
+				// The one alone doubts itself, and probes too seldom to have lost all others by now.
+				if got := p[49].alive(); got != 50-cut {
+					t.Errorf("sees %d on its side of the cut, want %d", got, 50-cut)
+				}
+				l.net.Heal()
+				start := time.Now()
+				l.eventually(20*time.Second, func() error { return allSee(p) })
+				heals := uint64(0)
+				for _, x := range p {
+					heals += x.Stats().Heals
+				}
+				t.Logf("healed after %s; %d attempts in five minutes", time.Since(start), heals)
+			})
+		})
+	}
 }
 
 func TestGroupsDoNotMix(t *testing.T) {

@@ -129,9 +129,9 @@ func (v *view) listedAt(addr string) bool {
 	return false
 }
 
-// rivals are the live members that have this node's name by right: all but those that are
-// starting just now and are newer.
-func (v *view) rivals(now time.Time) []*entry {
+// rivals are the live members that have this node's name by right. To a node that is joining these
+// are all but those that are starting just now and are newer; to one that has joined, the older ones.
+func (v *view) rivals(now time.Time, joining bool) []*entry {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
 	me := v.entries[v.self].Member
@@ -141,7 +141,7 @@ func (v *view) rivals(now time.Time) []*entry {
 			continue
 		}
 		age := now.Sub(e.JoinedAt)
-		if older(me, e.Member) < 0 && age >= 0 && age < settled {
+		if older(me, e.Member) < 0 && (!joining || age >= 0 && age < settled) {
 			continue
 		}
 		c := *e
