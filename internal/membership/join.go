@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/hashicorp/memberlist"
+
 	"peerlab.example/peerlab/app"
 	membershipv1 "peerlab.example/peerlab/proto/peerlab/membership/v1"
 )
@@ -17,9 +19,9 @@ import (
 const (
 	// dialsAtOnce bounds the seeds that are asked at the same time.
 	dialsAtOnce = 4
-	// pings is how many go to a member whose name we want: one that answers is alive, and a
-	// single lost packet should not make it look dead.
-	pings = 3
+	// patience is how long a member whose name we want has to answer, if somebody listens at its
+	// address: neither a lost packet nor a busy machine should make it look dead.
+	patience = time.Second
 )
 
 // nameTakenError is ErrNameTaken with name and address.
@@ -187,35 +189,28 @@ func (n *Node) declareGone(ctx context.Context, m app.Member) {
 	}
 }
 
-// answers reports whether the node at the address is alive and the one with that name, within
-// the probe timeout.
+// answers reports whether the node with that name is alive at the address. Where nobody listens, it is
+// dead at once; where somebody does, it is asked by name, for it may be another.
 func (n *Node) answers(ctx context.Context, node, addr string) bool {
 	ml, err := n.active()
-	if err != nil {
+	if err != nil || addr == n.Addr() {
 		return false
 	}
 	to, err := netip.ParseAddrPort(addr)
 	if err != nil {
 		return false
 	}
-	results := make(chan error, pings)
-	started := 0
-	for range pings {
-		if n.spawn(func() {
-			_, err := ml.Ping(node, net.UDPAddrFromAddrPort(to))
-			results <- err
-		}) {
-			started++
-		}
+	conn, err := n.transport.dial(ctx, addr)
+	if err != nil {
+		return false
 	}
-	for range started {
-		select {
-		case err := <-results:
-			if err == nil {
-				return true
-			}
-		case <-ctx.Done():
-			return false
+	_ = memberlist.AddLabelHeaderToStream(conn, label(n.cfg.Group)) // or the other end logs an error
+	_ = conn.Close()
+	end := time.Now().Add(max(patience, n.cfg.Tuning.ProbeTimeout))
+	for time.Now().Before(end) && ctx.Err() == nil && n.ctx.Err() == nil {
+		// Each ping waits for the probe timeout.
+		if _, err := ml.Ping(node, net.UDPAddrFromAddrPort(to)); err == nil {
+			return true
 		}
 	}
 	return false

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"time"
 
@@ -12,8 +13,8 @@ import (
 )
 
 const (
-	// leaveTimeout bounds memberlist's own goodbye.
-	leaveTimeout = 5 * time.Second
+	// leaveLeast is the least that memberlist's own goodbye is waited for.
+	leaveLeast = 500 * time.Millisecond
 	// spreadRounds is how many rounds of gossip a goodbye is given to reach all, after this node has
 	// sent it as often as it does: 1 s with the lan profile. In each round the number of
 	// those who know grows up to fourfold, so that five are enough for a thousand.
@@ -64,18 +65,25 @@ func (n *Node) Leave(ctx context.Context) error {
 	n.mu.Lock()
 	n.left = true
 	n.mu.Unlock()
-	timeout := leaveTimeout
-	if end, ok := ctx.Deadline(); ok {
-		timeout = max(time.Nanosecond, min(timeout, time.Until(end)))
+	if err := ml.Leave(n.leaveTimeout(ctx)); err != nil {
+		// When the others leave at the same time, there is nobody left to take it.
+		n.log.Debug().Err(err).Msg("goodbye not sent as often as it should be")
 	}
-	err = ml.Leave(timeout)
 	if !alone {
 		n.sleep(ctx, spreadRounds*n.cfg.Tuning.GossipInterval)
 	}
-	if err != nil {
-		return fmt.Errorf("leave: %w", err)
-	}
 	return nil
+}
+
+// leaveTimeout is twice as long as memberlist takes to send its goodbye as often as it does.
+func (n *Node) leaveTimeout(ctx context.Context) time.Duration {
+	t := n.cfg.Tuning
+	transmits := t.RetransmitMult * int(math.Ceil(math.Log10(float64(n.digest.get().alive+1))))
+	timeout := max(leaveLeast, 2*time.Duration(transmits)*t.GossipInterval)
+	if end, ok := ctx.Deadline(); ok {
+		timeout = max(time.Nanosecond, min(timeout, time.Until(end)))
+	}
+	return timeout
 }
 
 // Close ends all at once: without Leave, the others see a loss. It may be called more than once.

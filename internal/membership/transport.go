@@ -181,8 +181,16 @@ func (t *transport) StreamCh() <-chan net.Conn { return t.stream }
 // DialTimeout implements memberlist.Transport. memberlist asks with its timeout for reading
 // and writing, which is too long for connecting.
 func (t *transport) DialTimeout(addr string, timeout time.Duration) (net.Conn, error) {
-	ctx, cancel := context.WithTimeout(t.ctx, min(timeout, t.dialTimeout))
+	ctx, cancel := context.WithTimeout(t.ctx, timeout)
 	defer cancel()
+	return t.dial(ctx, addr)
+}
+
+// dial ends with ctx, with Shutdown and with the dial timeout.
+func (t *transport) dial(ctx context.Context, addr string) (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, t.dialTimeout)
+	defer cancel()
+	defer context.AfterFunc(t.ctx, cancel)()
 	c, err := t.net.Dial(ctx, network.Streams, addr)
 	if err != nil {
 		return nil, err
