@@ -15,7 +15,7 @@ import (
 
 const (
 	// courtesy is how long the one waits who expects the other to open the link.
-	courtesy = time.Second
+	courtesy = 200 * time.Millisecond
 	// redialFirst doubles up to redialMost, with jitter: all peers try at once when a split heals.
 	redialFirst = 100 * time.Millisecond
 	redialMost  = 3 * time.Second

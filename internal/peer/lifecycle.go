@@ -67,7 +67,11 @@ func (p *Peer) create(ctx context.Context, _ Progress) error {
 	if err != nil {
 		return err
 	}
-	if err := m.Listen(ctx); err != nil {
+	if err = m.Listen(ctx); err == nil {
+		// Known from the first gossip on, so that applications need not wait for it.
+		err = m.SetMeta(ctx, p.rpcAddr(), nil)
+	}
+	if err != nil {
 		return errors.Join(err, m.Close())
 	}
 	p.mu.Lock()

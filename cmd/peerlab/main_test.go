@@ -1,0 +1,212 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"peerlab": main})
+}
+
+// TestScripts runs testdata/script/*.txt over the real binary. Besides the commands of testscript
+// they have:
+//
+//	node NAME ARGS…     start "peerlab ARGS…" and wait until it prints an address, which becomes $NAME
+//	endnode NAME CODE   send SIGTERM to it, and expect this exit code
+//	killnode NAME       send SIGKILL to it
+//	waitnode NAME CODE  wait for it to end by itself, and expect this exit code
+//	exits CODE PROGRAM  run a program, and expect this exit code
+//	grpcurl ARGS…       run the grpcurl that is pinned in tools/go.mod
+func TestScripts(t *testing.T) {
+	t.Parallel()
+	grpcurl := sync.OnceValues(buildGrpcurl)
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/script",
+		RequireExplicitExec: true,
+		Setup: func(e *testscript.Env) error {
+			e.Setenv("XDG_STATE_HOME", filepath.Join(e.WorkDir, "state"))
+			e.Setenv("HOME", e.WorkDir)
+			e.Setenv("REPO", repository())
+			e.Values[nodesKey{}] = nodes{}
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"node":     startNode,
+			"endnode":  func(ts *testscript.TestScript, _ bool, args []string) { endNode(ts, args, syscall.SIGTERM) },
+			"waitnode": func(ts *testscript.TestScript, _ bool, args []string) { endNode(ts, args, nil) },
+			"killnode": func(ts *testscript.TestScript, _ bool, args []string) {
+				endNode(ts, append(args, "-1"), syscall.SIGKILL)
+			},
+			"exits": exits,
+			"grpcurl": func(ts *testscript.TestScript, neg bool, args []string) {
+				path, err := grpcurl()
+				ts.Check(err)
+				err = ts.Exec(path, args...)
+				if neg != (err != nil) {
+					ts.Fatalf("grpcurl %v: unexpected outcome: %v", args, err)
+				}
+			},
+		},
+	})
+}
+
+func repository() string {
+	dir, err := filepath.Abs("../..")
+	if err != nil {
+		panic(err)
+	}
+	return dir
+}
+
+// buildGrpcurl builds the pinned tool into the test's folder for binaries; the build cache makes that quick.
+func buildGrpcurl() (string, error) {
+	dir, err := os.MkdirTemp("", "peerlab-grpcurl-")
+	if err != nil {
+		return "", err
+	}
+	path := filepath.Join(dir, "grpcurl")
+	cmd := exec.Command("go", "build", "-modfile=tools/go.mod", "-o", path, "github.com/fullstorydev/grpcurl/cmd/grpcurl")
+	cmd.Dir = repository()
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("build grpcurl: %w\n%s", err, out)
+	}
+	return path, nil
+}
+
+type nodesKey struct{}
+
+type nodes map[string]*background
+
+// background is a process that a script started.
+type background struct {
+	cmd    *exec.Cmd
+	output lockedBuffer
+	done   chan struct{} // closed when it has ended
+}
+
+var address = regexp.MustCompile(`\bon (\S+:\d+)`)
+
+func startNode(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) < 2 {
+		ts.Fatalf("usage: node NAME ARGS…")
+	}
+	name := args[0]
+	b := &background{cmd: exec.Command("peerlab", args[1:]...), done: make(chan struct{})}
+	path, err := exec.LookPath("peerlab")
+	ts.Check(err)
+	b.cmd.Path = path
+	b.cmd.Dir = ts.MkAbs(".")
+	b.cmd.Env = append(os.Environ(), "XDG_STATE_HOME="+ts.Getenv("XDG_STATE_HOME"), "HOME="+ts.Getenv("HOME"))
+	stdout, err := b.cmd.StdoutPipe()
+	ts.Check(err)
+	b.cmd.Stderr = &b.output
+	ts.Check(b.cmd.Start())
+	addr := make(chan string, 1)
+	go func() {
+		defer close(b.done)
+		lines := bufio.NewScanner(io.TeeReader(stdout, &b.output))
+		for lines.Scan() {
+			if m := address.FindStringSubmatch(lines.Text()); m != nil {
+				select {
+				case addr <- m[1]:
+				default:
+				}
+			}
+		}
+		_ = b.cmd.Wait() // the state is read from ProcessState
+	}()
+	ts.Value(nodesKey{}).(nodes)[name] = b
+	ts.Defer(func() {
+		_ = b.cmd.Process.Kill() // it may have ended
+		<-b.done
+	})
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	select {
+	case a := <-addr:
+		ts.Setenv(name, a)
+	case <-b.done:
+		ts.Fatalf("%s ended with %v before it told an address:\n%s", name, b.cmd.ProcessState, b.output.String())
+	case <-ctx.Done():
+		ts.Fatalf("%s told no address:\n%s", name, b.output.String())
+	}
+}
+
+// endNode waits for a node after a signal (nil for none), prints its output for stdout matches, and
+// compares the exit code.
+func endNode(ts *testscript.TestScript, args []string, signal os.Signal) {
+	if len(args) != 2 {
+		ts.Fatalf("a node's name and an exit code are needed")
+	}
+	b := ts.Value(nodesKey{}).(nodes)[args[0]]
+	if b == nil {
+		ts.Fatalf("no node %q", args[0])
+	}
+	if signal != nil {
+		if err := b.cmd.Process.Signal(signal); err != nil && !errors.Is(err, os.ErrProcessDone) {
+			ts.Fatalf("signal %s: %v", args[0], err)
+		}
+	}
+	select {
+	case <-b.done:
+	case <-time.After(time.Minute):
+		ts.Fatalf("%s does not end:\n%s", args[0], b.output.String())
+	}
+	_, err := ts.Stdout().Write([]byte(b.output.String()))
+	ts.Check(err)
+	if code := b.cmd.ProcessState.ExitCode(); strconv.Itoa(code) != args[1] {
+		ts.Fatalf("%s ended with %d, want %s:\n%s", args[0], code, args[1], b.output.String())
+	}
+}
+
+// lockedBuffer is a bytes.Buffer that two writers share.
+type lockedBuffer struct {
+	mu  sync.Mutex
+	buf []byte
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.buf = append(b.buf, p...)
+	return len(p), nil
+}
+
+func (b *lockedBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return string(b.buf)
+}
+
+// exits runs a program and expects an exit code. Its output is there for stdout and stderr matches.
+func exits(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) < 2 {
+		ts.Fatalf("usage: exits CODE PROGRAM ARGS…")
+	}
+	err := ts.Exec(args[1], args[2:]...)
+	code := 0
+	var e *exec.ExitError
+	if errors.As(err, &e) {
+		code = e.ExitCode()
+	} else {
+		ts.Check(err)
+	}
+	if strconv.Itoa(code) != args[0] {
+		ts.Fatalf("exit code %d, want %s", code, args[0])
+	}
+}

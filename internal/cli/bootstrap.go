@@ -1,0 +1,136 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"github.com/rs/zerolog"
+	"github.com/spf13/cobra"
+
+	"peerlab.example/peerlab/internal/bootstrap"
+	"peerlab.example/peerlab/internal/bootstrap/store/bolt"
+	"peerlab.example/peerlab/internal/bootstrap/store/memory"
+	"peerlab.example/peerlab/internal/event"
+	"peerlab.example/peerlab/internal/network"
+	"peerlab.example/peerlab/internal/node"
+	bootstrapv1 "peerlab.example/peerlab/proto/peerlab/bootstrap/v1"
+)
+
+// defaultBootstrap is where the service listens and peers look for it.
+const defaultBootstrap = "127.0.0.1:7700"
+
+func newBootstrap(std Stdio) *cobra.Command {
+	var c common
+	var listen, store string
+	cmd := &cobra.Command{
+		Use:   "bootstrap",
+		Short: "run the bootstrap service: it tells peers whom to contact first",
+		Long: "Keeps a small roster of live peers for each group, and answers with it. A peer that stops\n" +
+			"renewing its lease is dropped. Acknowledged changes survive a crash with --store file:PATH.",
+		Example: "  peerlab bootstrap\n  peerlab bootstrap --listen 127.0.0.1:0 --store memory:",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			logs, err := c.logs(std.Err, isTerminal(std.Err))
+			if err != nil {
+				return err
+			}
+			security, err := c.load()
+			if err != nil {
+				return err
+			}
+			ctx, stop := untilSignal(cmd.Context(), os.Interrupt, syscall.SIGTERM)
+			defer stop()
+			s, err := openStore(store)
+			if err != nil {
+				return err
+			}
+			b, err := startBootstrap(ctx, bootstrapConfig{
+				listen: listen, store: s, network: network.System(), security: security, log: logs.Logger(),
+			})
+			if err != nil {
+				return errors.Join(err, s.Close())
+			}
+			_, _ = fmt.Fprintf(std.Out, "bootstrap service listens on %s\n", b.server.Addr())
+			<-ctx.Done()
+			return b.Close()
+		},
+	}
+	c.add(cmd, "info")
+	cmd.Flags().StringVar(&listen, "listen", defaultBootstrap, "host:port of gRPC; port 0 means any")
+	cmd.Flags().StringVar(&store, "store", "", "memory: or file:PATH (default file: bootstrap.db in the user's state directory)")
+	return cmd
+}
+
+// closingStore is a store that the process owns.
+type closingStore interface {
+	bootstrap.Store
+	io.Closer
+}
+
+// openStore opens what --store names.
+func openStore(spec string) (closingStore, error) {
+	kind, rest, ok := strings.Cut(spec, ":")
+	switch {
+	case spec == "":
+		dir, err := stateDir()
+		if err != nil {
+			return nil, err
+		}
+		return bolt.Open(filepath.Join(dir, "bootstrap.db"), bootstrap.DefaultMaxGroups)
+	case ok && kind == "memory" && rest == "":
+		return memory.New(bootstrap.DefaultMaxGroups), nil
+	case ok && kind == "file" && rest != "":
+		return bolt.Open(rest, bootstrap.DefaultMaxGroups)
+	}
+	return nil, exit{exitUsage, fmt.Errorf("--store %q is neither memory: nor file:PATH", spec)}
+}
+
+type bootstrapConfig struct {
+	listen   string
+	store    closingStore
+	network  network.Network
+	security *node.Security
+	log      zerolog.Logger
+}
+
+// bootstrapNode is a running bootstrap service with its gRPC server. It owns the store.
+type bootstrapNode struct {
+	server  *node.Server
+	service *bootstrap.Service
+	store   closingStore
+}
+
+func startBootstrap(ctx context.Context, c bootstrapConfig) (*bootstrapNode, error) {
+	events := event.New("bootstrap", event.Keep)
+	b := &bootstrapNode{store: c.store}
+	b.service = bootstrap.NewService(c.store, bootstrap.Options{Log: c.log, Emit: events.Emit})
+	b.server = node.NewServer(node.ServerConfig{
+		Role: "bootstrap", Name: "bootstrap", Network: c.network, Security: c.security, Events: events, Log: c.log,
+	})
+	bootstrapv1.RegisterBootstrapServiceServer(b.server, b.service)
+	if err := b.server.Start(ctx, c.listen); err != nil {
+		return nil, bindError(errors.Join(err, b.service.Close()))
+	}
+	b.service.Start()
+	b.server.SetServing(true)
+	return b, nil
+}
+
+// Close ends the service and closes the store.
+func (b *bootstrapNode) Close() error {
+	return errors.Join(b.service.Close(), b.server.Close(), b.store.Close())
+}
+
+// bindError gives a listener that cannot be opened its exit code.
+func bindError(err error) error {
+	if errors.Is(err, syscall.EADDRINUSE) || errors.Is(err, syscall.EADDRNOTAVAIL) || errors.Is(err, syscall.EACCES) {
+		return exit{exitUnreachable, err}
+	}
+	return err
+}

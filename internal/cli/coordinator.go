@@ -1,0 +1,234 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"syscall"
+
+	"github.com/rs/zerolog"
+	"github.com/spf13/cobra"
+
+	"peerlab.example/peerlab/app"
+	"peerlab.example/peerlab/internal/bootstrap"
+	"peerlab.example/peerlab/internal/bootstrap/store/memory"
+	"peerlab.example/peerlab/internal/command"
+	"peerlab.example/peerlab/internal/event"
+	"peerlab.example/peerlab/internal/network"
+	"peerlab.example/peerlab/internal/node"
+	"peerlab.example/peerlab/internal/testcoord"
+	bootstrapv1 "peerlab.example/peerlab/proto/peerlab/bootstrap/v1"
+	testcoordv1 "peerlab.example/peerlab/proto/peerlab/testcoord/v1"
+)
+
+// defaultSuiteProfile is the gossip profile of suites that name none: a test wants to know of
+// a loss soon.
+const defaultSuiteProfile = "fast"
+
+func newCoordinator(std Stdio, apps []func() app.App) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "coordinator",
+		Short: "run tests with many peers from suites",
+		Long:  "A suite is a text file: one line is one command for one named peer, plus expectations.",
+	}
+	cmd.AddCommand(newCoordinatorRun(std, apps), newCoordinatorCheck(std, apps))
+	return cmd
+}
+
+// runFlags are the flags of "peerlab coordinator run".
+type runFlags struct {
+	common
+	listen    string
+	logs      string
+	verbose   bool
+	keepGoing bool
+}
+
+func newCoordinatorRun(std Stdio, apps []func() app.App) *cobra.Command {
+	var f runFlags
+	cmd := &cobra.Command{
+		Use:   "run SUITE…",
+		Short: "run suites: start the peers they name, run the lines, tell what passed",
+		Long: "Starts a bootstrap service of its own and a peer process for each name in the suite, runs the\n" +
+			"lines and ends everything. Exit code: 0 all passed, 1 something failed, 2 a suite cannot be read.",
+		Example: "  peerlab coordinator run examples/first.lab",
+		Args:    cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, files []string) error {
+			return runSuites(cmd.Context(), std, &f, apps, files)
+		},
+	}
+	f.add(cmd, "warn")
+	cmd.Flags().StringVar(&f.listen, "listen", "127.0.0.1:0", "host:port that the peers attach to; port 0 means any")
+	cmd.Flags().StringVar(&f.logs, "logs", "", "folder for the whole output of each peer")
+	cmd.Flags().BoolVarP(&f.verbose, "verbose", "v", false, "show the output of commands that pass, too")
+	cmd.Flags().BoolVar(&f.keepGoing, "keep-going", false, "go on after a step that failed")
+	return cmd
+}
+
+func newCoordinatorCheck(std Stdio, apps []func() app.App) *cobra.Command {
+	return &cobra.Command{
+		Use:   "check SUITE…",
+		Short: "check suites against the table of commands, without running them",
+		Args:  cobra.MinimumNArgs(1),
+		RunE: func(_ *cobra.Command, files []string) error {
+			suites, err := parseSuites(std, apps, files)
+			for _, s := range suites {
+				_, _ = fmt.Fprintf(std.Out, "%s: %d peers, %d steps\n", s.File, len(s.Peers), len(s.Steps))
+			}
+			return err
+		},
+	}
+}
+
+// parseSuites reads all files before anything is started, and prints all errors of all.
+func parseSuites(std Stdio, apps []func() app.App, files []string) ([]*testcoord.Suite, error) {
+	table, err := peerTable(apps)
+	if err != nil {
+		return nil, err
+	}
+	var suites []*testcoord.Suite
+	failed := false
+	for _, file := range files {
+		suite, err := parseSuite(file, table)
+		if err != nil {
+			_, _ = fmt.Fprintln(std.Err, err)
+			failed = true
+			continue
+		}
+		suites = append(suites, suite)
+	}
+	if failed {
+		return suites, exit{code: exitUsage}
+	}
+	return suites, nil
+}
+
+func parseSuite(file string, table *command.Table) (*testcoord.Suite, error) {
+	src, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("suite: %w", err)
+	}
+	return testcoord.Parse(file, src, table)
+}
+
+func runSuites(ctx context.Context, std Stdio, f *runFlags, apps []func() app.App, files []string) error {
+	suites, err := parseSuites(std, apps, files)
+	if err != nil {
+		return err
+	}
+	if f.logs != "" {
+		if err := os.MkdirAll(f.logs, 0o700); err != nil {
+			return fmt.Errorf("--logs: %w", err)
+		}
+	}
+	logs, err := f.logger(std)
+	if err != nil {
+		return err
+	}
+	security, err := f.load()
+	if err != nil {
+		return err
+	}
+	ctx, stop := untilSignal(ctx, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	defer stop()
+	failed := false
+	for _, suite := range suites {
+		result, err := runSuite(ctx, std, f, security, logs, suite)
+		if i := interrupted(ctx); i != nil {
+			return i
+		}
+		if err != nil {
+			return err
+		}
+		failed = failed || !result.OK()
+	}
+	if failed {
+		return exit{code: exitFailed}
+	}
+	return nil
+}
+
+func (f *runFlags) logger(std Stdio) (zerolog.Logger, error) {
+	logs, err := f.common.logs(std.Err, isTerminal(std.Err))
+	if err != nil {
+		return zerolog.Nop(), err
+	}
+	return logs.Logger(), nil
+}
+
+// runSuite runs one suite with a bootstrap service and a coordinator of its own.
+func runSuite(ctx context.Context, std Stdio, f *runFlags, security *node.Security, log zerolog.Logger, suite *testcoord.Suite) (result *testcoord.Result, err error) {
+	sockets := network.System()
+	boot, err := startBootstrap(ctx, bootstrapConfig{
+		listen: "127.0.0.1:0", store: memory.New(bootstrap.DefaultMaxGroups), network: sockets, security: security, log: log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, boot.Close()) }()
+	conn, err := node.Dial(sockets, security, boot.server.Addr())
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, conn.Close()) }()
+	server := node.NewServer(node.ServerConfig{
+		Role: "coordinator", Name: "coordinator", Network: sockets, Security: security, Events: event.New("coordinator", event.Keep), Log: log,
+	})
+	defer func() { err = errors.Join(err, server.Close()) }()
+	runner := &processRunner{flags: f, suite: suite, bootstrap: boot.server.Addr(), log: log}
+	coordinator := testcoord.New(suite, testcoord.Options{
+		Runner: runner.runner(), Bootstrap: bootstrapv1.NewBootstrapServiceClient(conn),
+		Out: std.Out, Color: isTerminal(std.Out) && wantColor(), Verbose: f.verbose, KeepGoing: f.keepGoing, Log: log,
+	})
+	testcoordv1.RegisterCoordinatorServiceServer(server, coordinator)
+	if err := server.Start(ctx, f.listen); err != nil {
+		return nil, bindError(err)
+	}
+	server.SetServing(true)
+	runner.coordinator = server.Addr()
+	if f.verbose {
+		_, _ = fmt.Fprintf(std.Out, "coordinator listens on %s\n", server.Addr())
+	}
+	return coordinator.Run(ctx)
+}
+
+// processRunner starts this very program again, once for each peer.
+type processRunner struct {
+	flags                  *runFlags
+	suite                  *testcoord.Suite
+	bootstrap, coordinator string
+	log                    zerolog.Logger
+}
+
+func (r *processRunner) runner() testcoord.Runner {
+	return &testcoord.ProcessRunner{Command: r.command, Logs: r.flags.logs}
+}
+
+func (r *processRunner) command(name string) (*exec.Cmd, error) {
+	path, err := os.Executable()
+	if err != nil {
+		return nil, fmt.Errorf("this program's own path: %w", err)
+	}
+	profile := r.suite.Profile
+	if profile == "" {
+		profile = defaultSuiteProfile
+	}
+	args := []string{
+		"peer", "--name", name, "--bootstrap", r.bootstrap, "--coordinator", r.coordinator,
+		"--profile", profile, "--log-level", "info", "--log-format", "console",
+	}
+	for flag, value := range map[string]string{
+		"--token-file": r.flags.security.TokenFile, "--tls-cert": r.flags.security.CertFile,
+		"--tls-key": r.flags.security.KeyFile, "--tls-ca": r.flags.security.CAFile,
+	} {
+		if value != "" {
+			args = append(args, flag, value)
+		}
+	}
+	cmd := exec.Command(path, args...) //nolint:gosec // this program itself
+	// The same name as this process was called by, for programs that are several in one.
+	cmd.Args[0] = os.Args[0]
+	return cmd, nil
+}
