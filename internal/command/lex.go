@@ -13,7 +13,7 @@ type Word struct {
 	Text string
 	// Col is where it begins: 1 is the first byte of the line.
 	Col int
-	// Quoted is set when some of it stood in quotes.
+	// Quoted is set when it begins with a quote: it is text then, and never a flag.
 	Quoted bool
 }
 
@@ -30,17 +30,33 @@ func (e *SyntaxError) Error() string { return e.Msg }
 // start of a word or right after = or ~, and only there, so that "it's" is a word like any other.
 // Between single quotes everything stands for itself; between double quotes \" \\ \n and \t
 // are known. The line must be valid UTF-8.
-func Split(line string) ([]Word, error) { return split(line, false) }
+func Split(line string) ([]Word, error) {
+	words, _, err := split(line, false)
+	return words, err
+}
 
 // SplitScript is Split for lines of scripts and suites, where a # at the start of a
 // word begins a comment that lasts to the end of the line.
-func SplitScript(line string) ([]Word, error) { return split(line, true) }
+func SplitScript(line string) ([]Word, error) {
+	words, _, err := split(line, true)
+	return words, err
+}
 
-func split(line string, comments bool) ([]Word, error) {
-	if i := invalidUTF8(line); i >= 0 {
-		return nil, &SyntaxError{Col: i + 1, Msg: "this is not valid UTF-8 text"}
+// CutComment returns the line without the comment that SplitScript skips. A line that
+// cannot be split is returned as it is.
+func CutComment(line string) string {
+	_, end, err := split(line, true)
+	if err != nil {
+		return line
 	}
-	var words []Word
+	return line[:end]
+}
+
+// split also returns where a comment begins, or the end of the line.
+func split(line string, comments bool) (words []Word, end int, err error) {
+	if i := invalidUTF8(line); i >= 0 {
+		return nil, 0, &SyntaxError{Col: i + 1, Msg: "this is not valid UTF-8 text"}
+	}
 	for i := 0; i < len(line); {
 		r, n := utf8.DecodeRuneInString(line[i:])
 		if unicode.IsSpace(r) {
@@ -48,19 +64,19 @@ func split(line string, comments bool) ([]Word, error) {
 			continue
 		}
 		if comments && r == '#' {
-			break
+			return words, i, nil
 		}
 		if unicode.IsControl(r) {
-			return nil, &SyntaxError{Col: i + 1, Msg: fmt.Sprintf("control character %U in the line", r)}
+			return nil, 0, &SyntaxError{Col: i + 1, Msg: fmt.Sprintf("control character %U in the line", r)}
 		}
 		w, end, err := word(line, i)
 		if err != nil {
-			return nil, err
+			return nil, 0, err
 		}
 		words = append(words, w)
 		i = end
 	}
-	return words, nil
+	return words, len(line), nil
 }
 
 // word reads the word that begins at start, and returns where it ends.
@@ -80,7 +96,7 @@ func word(line string, start int) (Word, int, error) {
 				return w, 0, err
 			}
 			text.WriteString(s)
-			w.Quoted = true
+			w.Quoted = w.Quoted || i == start
 			open = false
 			i = end
 			continue
@@ -108,6 +124,8 @@ func quoted(line string, start int) (string, int, error) {
 		case c == '\\' && quote == '"' && i+1 < len(line):
 			i++
 			text.WriteString(unescape(line[i]))
+		case c < ' ' && c != '\t' || c == 0x7f:
+			return "", 0, &SyntaxError{Col: i + 1, Msg: fmt.Sprintf("control character %U in the line", rune(c))}
 		default:
 			text.WriteByte(c)
 		}
@@ -161,9 +179,16 @@ func SplitCommands(s string) []string {
 	return append(out, s[start:])
 }
 
-// Quote writes a word so that Split reads it back.
+// Quote writes a word so that Split reads it back as text. Control characters, which no line may have, are left out,
+// but for line ends and tabs.
 func Quote(s string) string {
-	plain := s != ""
+	s = strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) && r != '\n' && r != '\t' {
+			return -1
+		}
+		return r
+	}, strings.ToValidUTF8(s, "\ufffd"))
+	plain := s != "" && s[0] != '-'
 	for i, r := range s {
 		if unicode.IsSpace(r) || unicode.IsControl(r) || i == 0 && strings.ContainsRune("\"'#", r) ||
 			r == '"' || r == '\'' || r == ';' {

@@ -8,28 +8,47 @@ import (
 	"peerlab.example/peerlab/internal/command"
 )
 
-// Backend executes and completes lines.
+// Backend is what a console talks to. It may be used from several goroutines at once.
 type Backend interface {
-	// Execute runs one line and writes its output to out. It returns when the command has ended, also
-	// when ctx ends before that.
+	// Execute runs one line. Progress and the result are written to out while it runs. It
+	// returns soon after ctx has ended.
 	Execute(ctx context.Context, line string, out io.Writer) command.Outcome
-	// Complete offers what could stand at the cursor, a byte offset in line, and says where the word to
-	// be replaced begins. It answers soon, with nothing if need be.
+	// Complete offers what could stand at the cursor, a byte offset in line, and says where
+	// the word to be replaced begins. It answers at once, or with nothing.
 	Complete(ctx context.Context, line string, cursor int) (offers []app.Suggestion, start int)
 }
 
-// NewLocal is the backend of the peer in this process.
-func NewLocal(x *command.Executor, live command.Live) Backend { return local{x, live} }
-
-type local struct {
-	executor *command.Executor
-	live     command.Live
+// Local is the Backend of the peer in this process.
+type Local struct {
+	exec *command.Executor
+	live command.Live
 }
 
-func (l local) Execute(ctx context.Context, line string, out io.Writer) command.Outcome {
-	return l.executor.Execute(ctx, line, &app.Env{Out: out})
+// NewLocal makes a Backend of an executor. Its table may be set later, but before the first line.
+// Paths are completed from the working directory unless live does that already.
+func NewLocal(exec *command.Executor, live command.Live) *Local {
+	if live.Files == nil {
+		live.Files = completeFiles
+	}
+	return &Local{exec: exec, live: live}
 }
 
-func (l local) Complete(_ context.Context, line string, cursor int) ([]app.Suggestion, int) {
-	return l.executor.Table.Complete(line, cursor, l.live)
+// Execute runs one line as typed at the peer's own console.
+func (l *Local) Execute(ctx context.Context, line string, out io.Writer) command.Outcome {
+	return l.exec.Execute(ctx, line, &app.Env{Out: out})
+}
+
+// Complete asks the table. Completion that panics, which can only be that of an
+// application, offers nothing: a key press must not end a peer.
+func (l *Local) Complete(_ context.Context, line string, cursor int) (offers []app.Suggestion, start int) {
+	return complete(l.exec.Table, l.live, line, cursor)
+}
+
+func complete(t *command.Table, live command.Live, line string, cursor int) (offers []app.Suggestion, start int) {
+	defer func() {
+		if recover() != nil {
+			offers = nil
+		}
+	}()
+	return t.Complete(line, cursor, live)
 }

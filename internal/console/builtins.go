@@ -4,8 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -13,222 +14,251 @@ import (
 	"peerlab.example/peerlab/internal/command"
 )
 
-// LogControl changes where the log goes while the peer runs.
+// maxDepth is how deep scripts may execute scripts. It ends one that executes itself.
+const maxDepth = 8
+
+// LogControl is what the log commands change. Its methods may be called from any goroutine.
 type LogControl interface {
 	Level() string
 	SetLevel(level string) error
-	// ToFile appends the log to a file too; an empty path ends that.
+	// ToFile adds a file to the places where the log goes; an empty path ends that.
 	ToFile(path string) error
-	// Tail are the last n lines.
+	// Tail returns the last n lines, or as many as there are.
 	Tail(n int) []string
 }
 
-// maxDepth is how deep scripts may execute scripts.
-const maxDepth = 8
-
-// Builtins are the commands of the console itself.
+// Builtins are the commands of the console itself. Some of them need the table that they stand
+// in, which Bind gives them.
 type Builtins struct {
-	logs    LogControl
-	backend Backend
+	log     LogControl
 	table   *command.Table
-	history *History
+	backend Backend
 }
 
-// NewBuiltins makes the commands of a console. logs may be nil where they are only listed.
-func NewBuiltins(logs LogControl) *Builtins { return &Builtins{logs: logs, history: NewHistory("")} }
+// NewBuiltins makes the commands. log may be nil; then the log commands say that there is none.
+func NewBuiltins(log LogControl) *Builtins { return &Builtins{log: log} }
 
-// Bind tells the commands of the table that they are part of, and of the backend that runs its lines. It must come
-// before any of them runs.
-func (b *Builtins) Bind(backend Backend, table *command.Table) { b.backend, b.table = backend, table }
+// Bind gives the commands the table for help, and the backend for execute. It must be called
+// before the first of them runs.
+func (b *Builtins) Bind(backend Backend, table *command.Table) {
+	b.backend = backend
+	b.table = table
+}
 
-// Remember tells the command history what to show.
-func (b *Builtins) Remember(h *History) { b.history = h }
+// Specs are all commands of the console.
+func (b *Builtins) Specs() []app.Spec {
+	specs := []app.Spec{b.help()}
+	specs = append(specs, b.session()...)
+	specs = append(specs, echo(), sleep())
+	return append(specs, b.logSpecs()...)
+}
 
-// Specs are the commands.
-func (b *Builtins) Specs() []app.Spec { return append(b.general(), b.logging()...) }
+// session are the commands that belong to the one who types, wherever the peer runs.
+func (b *Builtins) session() []app.Spec { return []app.Spec{quit(), b.execute(), history()} }
 
-func (b *Builtins) general() []app.Spec {
-	const group = "console"
-	return []app.Spec{
-		{
-			Name: "help", Group: group,
-			Summary: "list the commands, or explain one or a group of them",
-			Example: "help member list",
-			Params:  []app.Param{{Name: "about", Kind: app.CommandName, Optional: true, Repeated: true}},
-			Run:     b.help,
-		},
-		{
-			Name: "echo", Group: group,
-			Summary: "print the words",
-			Example: "echo hello",
-			Params:  []app.Param{{Name: "text", Kind: app.Text, Optional: true, Repeated: true}},
-			Run: func(_ context.Context, _ *app.Env, args app.Args) (any, error) {
-				return strings.Join(args.All("text"), " "), nil
-			},
-		},
-		{
-			Name: "sleep", Group: group,
-			Summary: "wait; a bare number is seconds",
-			Example: "sleep 500ms",
-			Params:  []app.Param{{Name: "time", Kind: app.Duration}},
-			Run: func(ctx context.Context, _ *app.Env, args app.Args) (any, error) {
-				return nil, pause(ctx, args.Duration("time"))
-			},
-		},
-		{
-			Name: "execute", Group: group, Local: true,
-			Summary: "run the commands in a file, one a line, until one fails",
-			Detail:  "A # at the start of a word begins a comment. quit ends the script and the peer.",
-			Example: "execute examples/chat.txt",
-			Params:  []app.Param{{Name: "file", Kind: app.File}},
-			Run:     b.execute,
-		},
-		{
-			Name: "history", Group: group, Local: true,
-			Summary: "list the lines typed before, or those that contain a text; !N, !TEXT and !! run one again",
-			Example: "history member",
-			Params:  []app.Param{{Name: "text", Kind: app.Text, Optional: true}},
-			Run:     b.listHistory,
-		},
-		{
-			Name: "quit", Group: group, Aliases: []string{"exit"},
-			Summary: "leave the group and end the peer; in a remote console, end the console",
-			Example: "quit",
-			Run:     func(context.Context, *app.Env, app.Args) (any, error) { return nil, command.ErrQuit },
+func (b *Builtins) help() app.Spec {
+	return app.Spec{
+		Name: "help", Group: "console",
+		Summary: "list the commands, or tell more about one of them or a group",
+		Example: "help member list",
+		Params:  []app.Param{{Name: "command", Kind: app.CommandName, Optional: true, Repeated: true}},
+		Run: func(_ context.Context, env *app.Env, args app.Args) (any, error) {
+			text, err := b.helpText(strings.Join(args.All("command"), " "))
+			if err == nil {
+				_, err = fmt.Fprint(env.Out, text)
+			}
+			return nil, err
 		},
 	}
 }
 
-func (b *Builtins) help(_ context.Context, _ *app.Env, args app.Args) (any, error) {
-	about := strings.Join(args.All("about"), " ")
-	if about == "" {
-		return b.table.Overview("") + "\nhelp NAME explains a command; Tab completes.", nil
+func (b *Builtins) helpText(name string) (string, error) {
+	if name == "" {
+		return b.table.Overview("") + "\nhelp COMMAND tells more. Tab completes.\n", nil
 	}
-	if s := b.table.Lookup(about); s != nil {
-		return command.Describe(s), nil
+	name = strings.TrimPrefix(name, "/")
+	spec := b.table.Lookup(name)
+	text := ""
+	if spec != nil {
+		text = command.Describe(spec)
 	}
-	if text := b.table.Overview(about); text != "" {
+	// A group of one command of the same name would say the same twice.
+	if slices.Contains(b.table.Groups(), name) && (spec == nil || len(b.table.InGroup(name)) > 1) {
+		if text != "" {
+			text += "\n"
+		}
+		text += b.table.Overview(name)
+	}
+	if text != "" {
 		return text, nil
 	}
-	var names []string
+	known := b.table.Groups()
 	for _, s := range b.table.Specs() {
-		names = append(names, s.Name)
+		known = append(append(known, s.Name), s.Aliases...)
 	}
-	if near := command.Nearest(about, append(names, b.table.Groups()...)); near != "" {
-		return nil, fmt.Errorf("no command or group is called %q; did you mean %q?", about, near)
+	if near := command.Nearest(name, known); near != "" {
+		return "", fmt.Errorf("there is no command or group %q; did you mean %q?", name, near)
 	}
-	return nil, fmt.Errorf("no command or group is called %q", about)
+	return "", fmt.Errorf("there is no command or group %q; help lists them", name)
 }
 
-func pause(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
+func quit() app.Spec {
+	return app.Spec{
+		Name: "quit", Aliases: []string{"exit"}, Group: "console",
+		Summary: "leave the group and end the peer; at a console elsewhere, end only the console",
+		Example: "quit",
+		Run: func(context.Context, *app.Env, app.Args) (any, error) {
+			return nil, command.ErrQuit
+		},
 	}
 }
 
-type depthKey struct{}
-
-func (b *Builtins) execute(ctx context.Context, env *app.Env, args app.Args) (any, error) {
-	depth, _ := ctx.Value(depthKey{}).(int)
-	if depth == maxDepth {
-		return nil, fmt.Errorf("scripts execute scripts more than %d deep", maxDepth)
+func echo() app.Spec {
+	return app.Spec{
+		Name: "echo", Group: "console",
+		Summary: "print the words",
+		Example: "echo the left side is ready",
+		Params:  []app.Param{{Name: "text", Kind: app.Text, Optional: true, Repeated: true}},
+		Run: func(_ context.Context, _ *app.Env, args app.Args) (any, error) {
+			return strings.Join(args.All("text"), " "), nil
+		},
 	}
-	path := args.String("file")
-	f, err := os.Open(path) //nolint:gosec // the user's own choice, at the peer's own console
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = f.Close() }()
-	quit := &quitNoticer{Backend: b.backend}
-	err = RunScript(context.WithValue(ctx, depthKey{}, depth+1), quit, path, f, env.Out)
-	if err == nil && quit.seen {
-		return nil, command.ErrQuit
-	}
-	return nil, err
 }
 
-func (b *Builtins) listHistory(_ context.Context, _ *app.Env, args app.Args) (any, error) {
-	t := app.Table{Columns: []string{"number", "line"}}
-	for i, line := range b.history.Lines() {
-		if strings.Contains(line, args.String("text")) {
-			t.Add(i+1, line)
+func sleep() app.Spec {
+	return app.Spec{
+		Name: "sleep", Group: "console",
+		Summary: "wait",
+		Example: "sleep 1.5s",
+		Params:  []app.Param{{Name: "duration", Kind: app.Duration}},
+		Run: func(ctx context.Context, _ *app.Env, args app.Args) (any, error) {
+			t := time.NewTimer(args.Duration("duration"))
+			defer t.Stop()
+			select {
+			case <-t.C:
+				return nil, nil
+			case <-ctx.Done():
+				return nil, ctx.Err()
+			}
+		},
+	}
+}
+
+// depth is the key for how deep in scripts a command runs.
+type depth struct{}
+
+func (b *Builtins) execute() app.Spec {
+	return app.Spec{
+		Name: "execute", Group: "console", Local: true,
+		Summary: "run the commands in a file, until the first that fails",
+		Detail: "One command a line; a # at the start of a word begins a comment.\n" +
+			"A path that is not absolute is looked up from where the console was started. quit in the file ends the console too.",
+		Example: "execute chat.txt",
+		Params:  []app.Param{{Name: "file", Kind: app.File}},
+		Run: func(ctx context.Context, env *app.Env, args app.Args) (any, error) {
+			level, _ := ctx.Value(depth{}).(int)
+			if level == maxDepth {
+				return nil, fmt.Errorf("scripts are nested more than %d deep", maxDepth)
+			}
+			f, err := os.Open(args.String("file"))
+			if err != nil {
+				return nil, err
+			}
+			defer func() { _ = f.Close() }()
+			ctx = context.WithValue(ctx, depth{}, level+1)
+			ended, err := runScript(ctx, b.backend, args.String("file"), f, env.Out)
+			if err == nil && ended {
+				err = command.ErrQuit
+			}
+			return nil, err
+		},
+	}
+}
+
+func history() app.Spec {
+	return app.Spec{
+		Name: "history", Group: "console", Local: true,
+		Summary: "list the lines typed before; !NUMBER or !START runs one again",
+		Example: "history member",
+		Params:  []app.Param{{Name: "text", Kind: app.Text, Optional: true, Repeated: true}},
+		Run: func(ctx context.Context, env *app.Env, args app.Args) (any, error) {
+			h := historyOf(ctx)
+			if h == nil {
+				return nil, errors.New("there is no history without a prompt")
+			}
+			for _, e := range h.Find(strings.Join(args.All("text"), " ")) {
+				if _, err := fmt.Fprintf(env.Out, "%5d  %s\n", e.N, e.Line); err != nil {
+					return nil, err
+				}
+			}
+			return nil, nil
+		},
+	}
+}
+
+var errNoLog = errors.New("this console has no log")
+
+// defaultTail is how many lines "log tail" shows.
+const defaultTail = 10
+
+func (b *Builtins) logSpecs() []app.Spec {
+	level := app.Param{
+		Name: "level", Kind: app.Enum, Optional: true,
+		Values: []string{"trace", "debug", "info", "warn", "error", "disabled"},
+	}
+	specs := []app.Spec{
+		{
+			Name: "log level", Aliases: []string{"log"},
+			Summary: "show the lowest level that is logged, or change it", Example: "log level debug",
+			Params: []app.Param{level}, Run: b.logLevel,
+		},
+		{
+			Name: "log tail", Summary: "show the last lines of the log", Example: "log tail 20",
+			Detail: fmt.Sprintf("As JSON, %d lines unless told otherwise.", defaultTail),
+			Params: []app.Param{{Name: "lines", Kind: app.Int, Optional: true}}, Run: b.logTail,
+		},
+		{
+			Name: "log on", Local: true, Summary: "append the log to a file too", Example: "log on peer.log",
+			Params: []app.Param{{Name: "file", Kind: app.File}},
+			Run: func(_ context.Context, _ *app.Env, args app.Args) (any, error) {
+				return nil, b.log.ToFile(args.String("file"))
+			},
+		},
+		{
+			Name: "log off", Local: true, Summary: "end log on", Example: "log off",
+			Run: func(context.Context, *app.Env, app.Args) (any, error) { return nil, b.log.ToFile("") },
+		},
+	}
+	if b.log == nil {
+		for i := range specs {
+			specs[i].Run = func(context.Context, *app.Env, app.Args) (any, error) { return nil, errNoLog }
 		}
 	}
-	return t, nil
+	return specs
 }
 
-func (b *Builtins) logging() []app.Spec {
-	const group = "log"
-	levels := []string{"trace", "debug", "info", "warn", "error", "disabled"}
-	return []app.Spec{
-		{
-			Name: "log", Group: group,
-			Summary: "say which level of the log is written",
-			Example: "log",
-			Run: func(context.Context, *app.Env, app.Args) (any, error) {
-				return app.Record{{Name: "level", Value: b.logs.Level()}}, nil
-			},
-		},
-		{
-			Name: "log level", Group: group,
-			Summary: "change the lowest level that is written",
-			Example: "log level debug",
-			Params:  []app.Param{{Name: "level", Kind: app.Enum, Values: levels}},
-			Run: func(_ context.Context, _ *app.Env, args app.Args) (any, error) {
-				return nil, b.logs.SetLevel(args.String("level"))
-			},
-		},
-		{
-			Name: "log on", Group: group, Local: true,
-			Summary: "append the log to a file too",
-			Example: "log on peer.log",
-			Params:  []app.Param{{Name: "file", Kind: app.File}},
-			Run: func(_ context.Context, _ *app.Env, args app.Args) (any, error) {
-				return nil, b.logs.ToFile(args.String("file"))
-			},
-		},
-		{
-			Name: "log off", Group: group, Local: true,
-			Summary: "end the log in a file",
-			Example: "log off",
-			Run: func(context.Context, *app.Env, app.Args) (any, error) {
-				return nil, b.logs.ToFile("")
-			},
-		},
-		{
-			Name: "log tail", Group: group,
-			Summary: "show the last lines of the log, 20 unless told",
-			Example: "log tail 50",
-			Params:  []app.Param{{Name: "lines", Kind: app.Int, Optional: true}},
-			Run: func(_ context.Context, env *app.Env, args app.Args) (any, error) {
-				n := 20
-				if args.Has("lines") {
-					n = args.Int("lines")
-				}
-				var errs []error
-				for _, line := range b.logs.Tail(n) {
-					_, err := fmt.Fprintln(env.Out, command.Clean(line))
-					errs = append(errs, err)
-				}
-				return nil, errors.Join(errs...)
-			},
-		},
+func (b *Builtins) logLevel(_ context.Context, _ *app.Env, args app.Args) (any, error) {
+	if args.Has("level") {
+		return nil, b.log.SetLevel(args.String("level"))
 	}
+	return app.Record{{Name: "level", Value: b.log.Level()}}, nil
 }
 
-// quitNoticer notes that a line of a script was quit.
-type quitNoticer struct {
-	Backend
-	seen bool
+func (b *Builtins) logTail(_ context.Context, env *app.Env, args app.Args) (any, error) {
+	n := defaultTail
+	if args.Has("lines") {
+		n = args.Int("lines")
+	}
+	for _, line := range b.log.Tail(n) {
+		if _, err := fmt.Fprintln(env.Out, command.Clean(line)); err != nil {
+			return nil, err
+		}
+	}
+	return nil, nil
 }
 
-func (q *quitNoticer) Execute(ctx context.Context, line string, out io.Writer) command.Outcome {
-	o := q.Backend.Execute(ctx, line, out)
-	q.seen = q.seen || o.Quit
-	return o
+// parseNumber reads the number of !NUMBER.
+func parseNumber(s string) (int, bool) {
+	n, err := strconv.Atoi(s)
+	return n, err == nil && n > 0
 }

@@ -1,12 +1,14 @@
-// Package console runs lines: those that a person types, those of scripts, and those that come over gRPC.
-// It knows no role; it is given a Backend, which is the table of the peer in this process (Local) or
-// that of a peer elsewhere (Remote).
+// Package console runs the lines of a user: at a prompt (package term beneath), from scripts,
+// from -e, from standard input, and over gRPC for consoles elsewhere.
 //
-//	backend := console.NewLocal(executor, live)
-//	err := console.RunScript(ctx, backend, "start.txt", file, os.Stdout)
+// A Backend executes and completes lines: Local against the table of this process, Remote against a
+// ConsoleService, which Service serves over the same table. Output is where everything that a
+// user reads comes together line by line, so that a chat line, a log line and the output of
+// a command never cut each other, nor a live prompt.
 //
-// A script has one command a line; a # at the start of a word begins a comment. It stops at the first
-// command that fails, with FILE:LINE:COLUMN in the error, and ends well at quit.
-//
-// The terminal is in package term.
+//	builtins := console.NewBuiltins(logs)
+//	table, err := command.New(append(specs, builtins.Specs()...)...)
+//	backend := console.NewLocal(&command.Executor{Table: table}, live)
+//	builtins.Bind(backend, table)
+//	err = console.RunScript(ctx, backend, "demo.txt", file, output.Command())
 package console

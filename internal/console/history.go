@@ -2,48 +2,106 @@ package console
 
 import (
 	"bufio"
+	"context"
+	"errors"
 	"fmt"
 	"os"
-	"strconv"
+	"path/filepath"
 	"strings"
 	"sync"
+
+	"peerlab.example/peerlab/internal/command"
 )
 
-// maxHistory is how many lines are kept.
-const maxHistory = 1000
+// historyCap is how many lines are kept.
+const historyCap = 1000
 
-// History are the lines that a person typed, kept in a file from one session to the next.
+// History is the lines that were typed at a prompt, kept in a file that only the user can read. Several
+// consoles may share the file: each appends what it accepts and sees the others' lines at its next start.
 type History struct {
 	path string
 
 	mu    sync.Mutex
-	lines []string // guarded by mu; the newest last
+	lines []string // guarded by mu; cleaned, at most historyCap
+	first int      // guarded by mu; the number of lines[0], from 1
+	err   error    // guarded by mu; why the file cannot be used
 }
 
-// NewHistory reads the file at path. An empty path, or a file that cannot be read, makes a history for this
-// session only.
+// Entry is a line of the history with its number.
+type Entry struct {
+	N    int
+	Line string
+}
+
+// NewHistory reads the file, if there is one. An empty path keeps the history in memory only. A file that
+// cannot be used is no reason to have no console: see Err.
 func NewHistory(path string) *History {
-	h := &History{path: path}
-	f, err := os.Open(path) //nolint:gosec // the user's own file
-	if err != nil {
-		return h
-	}
-	defer func() { _ = f.Close() }()
-	lines := bufio.NewScanner(f)
-	lines.Buffer(nil, maxLine)
-	for lines.Scan() {
-		h.lines = append(h.lines, lines.Text())
-	}
-	if len(h.lines) > maxHistory {
-		h.lines = h.lines[len(h.lines)-maxHistory:]
-		_ = h.rewrite() // it only grows a little longer otherwise
+	h := &History{path: path, first: 1}
+	if path != "" {
+		h.err = h.load()
 	}
 	return h
 }
 
-// Add keeps a line, unless it is empty, begins with a blank, or repeats the one before.
+// load reads the last lines of the file, and shortens it when it is much longer than they are.
+func (h *History) load() error {
+	f, err := os.Open(h.path)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("history: %w", err)
+	}
+	defer func() { _ = f.Close() }()
+	s := bufio.NewScanner(f)
+	s.Buffer(nil, maxScriptLine)
+	read := 0
+	for s.Scan() {
+		if line := command.Clean(s.Text()); strings.TrimSpace(line) != "" {
+			read++
+			h.push(line)
+		}
+	}
+	if err := s.Err(); err != nil {
+		return fmt.Errorf("history: read %s: %w", h.path, err)
+	}
+	h.first = 1
+	if read > 2*historyCap {
+		return h.rewrite()
+	}
+	return nil
+}
+
+// rewrite replaces the file by the lines that are kept.
+func (h *History) rewrite() error {
+	f, err := os.CreateTemp(filepath.Dir(h.path), ".history-*") // with mode 0600
+	if err != nil {
+		return fmt.Errorf("history: %w", err)
+	}
+	_, err = f.WriteString(strings.Join(h.lines, "\n") + "\n")
+	if err = errors.Join(err, f.Close()); err == nil {
+		err = os.Rename(f.Name(), h.path)
+	}
+	if err != nil {
+		_ = os.Remove(f.Name())
+		return fmt.Errorf("history: shorten %s: %w", h.path, err)
+	}
+	return nil
+}
+
+// push appends a line to memory.
+func (h *History) push(line string) {
+	h.lines = append(h.lines, line)
+	if over := len(h.lines) - historyCap; over > 0 {
+		h.lines = append(h.lines[:0:0], h.lines[over:]...)
+		h.first += over
+	}
+}
+
+// Add keeps a line, unless it begins with a blank or is the same as the one before.
 func (h *History) Add(line string) {
-	if strings.TrimSpace(line) == "" || line[0] == ' ' || line[0] == '\t' || strings.ContainsAny(line, "\r\n") {
+	line = command.Clean(line)
+	if line == "" || strings.HasPrefix(line, " ") {
 		return
 	}
 	h.mu.Lock()
@@ -51,47 +109,85 @@ func (h *History) Add(line string) {
 	if n := len(h.lines); n > 0 && h.lines[n-1] == line {
 		return
 	}
-	h.lines = append(h.lines, line)
-	if h.path == "" {
-		return
+	h.push(line)
+	if h.path != "" && h.err == nil {
+		h.err = h.append(line)
 	}
-	f, err := os.OpenFile(h.path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
-	if err != nil {
-		return // a read-only home must not disturb the session
-	}
-	defer func() { _ = f.Close() }()
-	_, _ = f.WriteString(line + "\n")
 }
 
-// Lines are all lines, the newest last.
+func (h *History) append(line string) error {
+	f, err := os.OpenFile(h.path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return fmt.Errorf("history: %w", err)
+	}
+	_, err = f.WriteString(line + "\n")
+	if err = errors.Join(err, f.Close()); err != nil {
+		return fmt.Errorf("history: %w", err)
+	}
+	return nil
+}
+
+// Err is why the file is not used any more, or nil.
+func (h *History) Err() error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.err
+}
+
+// Lines are all lines, oldest first. The slice is the caller's.
 func (h *History) Lines() []string {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return append([]string(nil), h.lines...)
 }
 
-// Expand turns !! (the last line), !N (the Nth of "history") and !TEXT (the last that begins with TEXT) into
-// that line. Other lines stay as they are.
-func (h *History) Expand(line string) (string, error) {
-	want, ok := strings.CutPrefix(strings.TrimSpace(line), "!")
-	if !ok || want == "" {
-		return line, nil
-	}
-	lines := h.Lines()
-	if n, err := strconv.Atoi(want); err == nil {
-		if n < 1 || n > len(lines) {
-			return "", fmt.Errorf("there is no line %d in the history", n)
-		}
-		return lines[n-1], nil
-	}
-	for i := len(lines) - 1; i >= 0; i-- {
-		if want == "!" || strings.HasPrefix(lines[i], want) {
-			return lines[i], nil
+// Find returns the lines that contain text, oldest first.
+func (h *History) Find(text string) []Entry {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	var out []Entry
+	for i, line := range h.lines {
+		if strings.Contains(line, text) {
+			out = append(out, Entry{N: h.first + i, Line: line})
 		}
 	}
-	return "", fmt.Errorf("no line in the history begins with %q", want)
+	return out
 }
 
-func (h *History) rewrite() error {
-	return os.WriteFile(h.path, []byte(strings.Join(h.lines, "\n")+"\n"), 0o600)
+// Expand turns !NUMBER, !START and !! into the line they mean: the one of that number, the newest
+// that begins so, the last one. Any other line is returned as it is.
+func (h *History) Expand(line string) (string, error) {
+	what, ok := strings.CutPrefix(strings.TrimSpace(line), "!")
+	if !ok || what == "" {
+		return line, nil
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if n, ok := parseNumber(what); ok {
+		if i := n - h.first; i >= 0 && i < len(h.lines) {
+			return h.lines[i], nil
+		}
+		return "", fmt.Errorf("the history has no line %d", n)
+	}
+	if what == "!" {
+		what = ""
+	}
+	for i := len(h.lines) - 1; i >= 0; i-- {
+		if strings.HasPrefix(h.lines[i], what) {
+			return h.lines[i], nil
+		}
+	}
+	return "", fmt.Errorf("no line of the history begins with %q", what)
+}
+
+type historyKey struct{}
+
+// WithHistory gives the command "history" the history of the prompt that runs it.
+func WithHistory(ctx context.Context, h *History) context.Context {
+	return context.WithValue(ctx, historyKey{}, h)
+}
+
+func historyOf(ctx context.Context) *History {
+	h, _ := ctx.Value(historyKey{}).(*History)
+	return h
 }

@@ -2,71 +2,164 @@ package console
 
 import (
 	"bytes"
-	"fmt"
 	"io"
+	"os"
+	"regexp"
+	"strings"
 	"sync"
+
+	xterm "golang.org/x/term"
 
 	"peerlab.example/peerlab/internal/command"
 )
 
-// Output is where all lines of a peer's process go. Whole lines only: one never cuts another. While a
-// terminal front is attached, they appear above its prompt.
+// Screen takes lines while a live prompt owns the terminal. The lines are free of control
+// characters, except for colours in those of the log.
+type Screen interface {
+	// Line shows a line above the prompt, in the order of the calls. When lines come faster
+	// than the terminal takes them, it waits if wait is set, and else drops the line and counts it.
+	Line(line string, wait bool)
+}
+
+// Output is where all that a user reads comes together, whole line by whole line. Its methods may be
+// called from any goroutine.
 type Output struct {
-	mu    sync.Mutex
-	out   io.Writer    // guarded by mu
-	err   io.Writer    // guarded by mu
-	above func(string) // guarded by mu; nil without a prompt
+	out, err    io.Writer
+	errTerminal bool // whether err is a terminal
+	oneTerminal bool // whether out and err are the same terminal
+
+	mu     sync.Mutex // makes lines whole
+	screen Screen     // guarded by mu; nil when there is no live prompt
 }
 
-// NewOutput writes to out, and logs to err.
-func NewOutput(out, err io.Writer) *Output { return &Output{out: out, err: err} }
-
-// Attach sends all lines to above, which prints one above a prompt, until Attach(nil).
-func (o *Output) Attach(above func(line string)) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.above = above
+// NewOutput makes an Output over standard output and standard error.
+func NewOutput(out, err io.Writer) *Output {
+	o := &Output{out: out, err: err}
+	outFile, ok1 := out.(*os.File)
+	errFile, ok2 := err.(*os.File)
+	o.errTerminal = ok2 && xterm.IsTerminal(int(errFile.Fd()))
+	if ok1 && o.errTerminal {
+		a, errA := outFile.Stat()
+		b, errB := errFile.Stat()
+		o.oneTerminal = errA == nil && errB == nil && os.SameFile(a, b)
+	}
+	return o
 }
 
-// Println prints a line of the application. Its text may come from peers, and is cleaned.
-func (o *Output) Println(line string) { o.print(false, command.Clean(line)) }
-
-// Command is a writer for what commands print.
-func (o *Output) Command() io.Writer { return &lines{print: func(s string) { o.print(false, s) }} }
-
-// Log is a writer for the log.
-func (o *Output) Log() io.Writer { return &lines{print: func(s string) { o.print(true, s) }} }
-
-func (o *Output) print(log bool, line string) {
+// Attach sends all lines to a screen from now on, until Detach.
+func (o *Output) Attach(s Screen) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	switch {
-	case o.above != nil:
-		o.above(line)
-	case log:
-		_, _ = fmt.Fprintln(o.err, line) // who closes standard error does not want to know
-	default:
-		_, _ = fmt.Fprintln(o.out, line)
+	o.screen = s
+}
+
+// Detach ends Attach. Later lines go to the standard streams again.
+func (o *Output) Detach() { o.Attach(nil) }
+
+// Println shows one line, without control characters. It does not wait for a prompt.
+func (o *Output) Println(line string) { o.line(command.Clean(line), false) }
+
+func (o *Output) line(line string, wait bool) {
+	o.mu.Lock()
+	s := o.screen
+	if s == nil {
+		_, _ = io.WriteString(o.out, line+"\n") // a closed standard output has no one to tell
+	}
+	o.mu.Unlock()
+	if s != nil {
+		s.Line(line, wait)
 	}
 }
 
-// lines prints what is written line by line. What comes after the last line end waits for its own.
-type lines struct {
-	print func(string)
-	mu    sync.Mutex
-	rest  []byte // guarded by mu
+// Command is a writer for one user of standard output, such as a command. Lines are shown when they
+// are complete; Flush shows the rest. It is safe for use by several goroutines.
+func (o *Output) Command() *LineWriter {
+	return newLineWriter(func(line string) { o.line(command.Clean(line), true) })
 }
 
-func (l *lines) Write(b []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.rest = append(l.rest, b...)
+// Log is a writer for the log, to standard error. On a terminal its lines keep colours and lose all
+// other control characters; elsewhere they are left alone.
+func (o *Output) Log() io.Writer { return newLineWriter(o.logLine) }
+
+func (o *Output) logLine(line string) {
+	if o.errTerminal {
+		line = cleanKeepingColor(line)
+	}
+	o.mu.Lock()
+	s := o.screen
+	if s == nil || !o.oneTerminal {
+		_, _ = io.WriteString(o.err, line+"\n")
+		s = nil
+	}
+	o.mu.Unlock()
+	if s != nil {
+		s.Line(line, false)
+	}
+}
+
+// color is the escape sequence "Select Graphic Rendition" (ECMA-48, 8.3.117).
+var color = regexp.MustCompile("\x1b\\[[0-9;]*m")
+
+func cleanKeepingColor(line string) string {
+	var b strings.Builder
 	for {
-		line, rest, ok := bytes.Cut(l.rest, []byte("\n"))
-		if !ok {
-			return len(b), nil
+		at := color.FindStringIndex(line)
+		if at == nil {
+			b.WriteString(command.Clean(line))
+			return b.String()
 		}
-		l.print(string(line))
-		l.rest = append(l.rest[:0:0], rest...)
+		b.WriteString(command.Clean(line[:at[0]]))
+		b.WriteString(line[at[0]:at[1]])
+		line = line[at[1]:]
+	}
+}
+
+// maxLine is the most bytes that a LineWriter keeps while it waits for the end of a line.
+const maxLine = 64 << 10
+
+// LineWriter splits what is written into lines.
+type LineWriter struct {
+	emit func(line string)
+
+	mu   sync.Mutex
+	rest []byte // guarded by mu; the line that has not ended
+}
+
+func newLineWriter(emit func(string)) *LineWriter { return &LineWriter{emit: emit} }
+
+// Write never fails.
+func (w *LineWriter) Write(p []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for rest := p; len(rest) > 0; {
+		line, after, ended := bytes.Cut(rest, []byte("\n"))
+		w.rest = append(w.rest, line...)
+		rest = after
+		if ended || len(w.rest) >= maxLine {
+			w.end()
+		}
+	}
+	return len(p), nil
+}
+
+// Flush ends the last line if it has no line end.
+func (w *LineWriter) Flush() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if len(w.rest) > 0 {
+		w.end()
+	}
+}
+
+func (w *LineWriter) end() {
+	line := strings.TrimSuffix(string(w.rest), "\r")
+	w.rest = w.rest[:0]
+	w.emit(line)
+}
+
+// flush shows what a command left in its writer, where that keeps something back.
+func flush(out io.Writer) {
+	if w, ok := out.(interface{ Flush() }); ok {
+		w.Flush()
 	}
 }

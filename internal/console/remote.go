@@ -5,9 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
+	"sync"
 	"time"
 
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
 	"peerlab.example/peerlab/app"
@@ -15,33 +16,74 @@ import (
 	consolev1 "peerlab.example/peerlab/proto/peerlab/console/v1"
 )
 
-// completeTimeout is how long a key may wait for the peer's offers: what feels immediate is 100 ms
-// (Miller 1968); a peer that needs longer offers nothing.
-const completeTimeout = 200 * time.Millisecond
+// Limits of completion over gRPC: a key press must not be felt.
+const (
+	completeTimeout = 300 * time.Millisecond
+	// completeKeep is how long an answer is used again; the prompt asks twice per key.
+	completeKeep = time.Second
+	// completePause is how long nothing is asked after a peer did not answer.
+	completePause = 2 * time.Second
+)
 
-// NewRemote is the backend of a peer elsewhere. The end of ctx cancels the command there. The quit of
-// a remote console ends the console, not the peer.
-func NewRemote(c consolev1.ConsoleServiceClient) Backend { return remote{c} }
-
-type remote struct {
+// Remote is the Backend of a peer that runs elsewhere. Commands that belong to the one who types (quit,
+// history, execute) run here, so that quit works when the peer is gone and a script is a file here.
+type Remote struct {
 	client consolev1.ConsoleServiceClient
+	here   *Local
+
+	mu     sync.Mutex
+	line   string           // guarded by mu, like all below: the last question
+	cursor int              // of the last question
+	offers []app.Suggestion // the last answer
+	start  int              // of the last answer
+	until  time.Time        // when the last answer is too old
+	pause  time.Time        // until when nothing is asked
 }
 
-func (r remote) Execute(ctx context.Context, line string, out io.Writer) command.Outcome {
+// NewRemote makes a Backend of a client. The caller keeps the connection.
+func NewRemote(client consolev1.ConsoleServiceClient) *Remote {
+	r := &Remote{client: client}
+	b := NewBuiltins(nil)
+	table, err := command.New(b.session()...)
+	if err != nil {
+		panic(err) // the specs are constants of this package
+	}
+	b.Bind(r, table)
+	r.here = NewLocal(&command.Executor{Table: table}, command.Live{})
+	return r
+}
+
+// isHere reports whether the line is a command of this side.
+func (r *Remote) isHere(line string) bool {
+	words, err := command.Split(line)
+	if err != nil {
+		return false
+	}
+	spec, _ := r.here.exec.Table.Find(words)
+	return spec != nil
+}
+
+// Execute runs one line at the peer. When ctx ends, so does the command there.
+func (r *Remote) Execute(ctx context.Context, line string, out io.Writer) command.Outcome {
+	if r.isHere(line) {
+		return r.here.Execute(ctx, line, out)
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	stream, err := r.client.Exec(ctx, &consolev1.ExecRequest{Line: line})
 	if err != nil {
-		return command.Outcome{Err: plain(err)}
+		return command.Outcome{Err: callError(ctx, err)}
 	}
 	for {
-		resp, err := stream.Recv()
+		m, err := stream.Recv()
 		if err != nil {
-			return command.Outcome{Err: plain(err)}
+			return command.Outcome{Err: callError(ctx, err)}
 		}
-		if end := resp.GetEnd(); end != nil {
+		if end := m.GetEnd(); end != nil {
 			return outcome(end)
 		}
-		if _, err := io.WriteString(out, cleanLines(resp.GetOutput())); err != nil {
-			return command.Outcome{Err: fmt.Errorf("write output: %w", err)}
+		if _, err := io.WriteString(out, m.GetOutput()); err != nil {
+			return command.Outcome{Err: fmt.Errorf("write the output: %w", err)}
 		}
 	}
 }
@@ -51,41 +93,76 @@ func outcome(end *consolev1.ExecEnd) command.Outcome {
 	switch msg := command.Clean(end.GetError()); {
 	case msg == "":
 	case end.GetUsage():
-		o.Err = &command.UsageError{Col: 1, Msg: msg}
+		o.Err = &command.UsageError{Msg: msg}
 	default:
 		o.Err = errors.New(msg)
 	}
 	return o
 }
 
-// cleanLines cleans the output of a peer that may not be what it says, line by line.
-func cleanLines(s string) string {
-	lines := strings.Split(s, "\n")
-	for i := range lines {
-		lines[i] = command.Clean(lines[i])
+// callError says in a user's words why a call failed.
+func callError(ctx context.Context, err error) error {
+	switch s := status.Convert(err); {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case errors.Is(err, io.EOF), s.Code() == codes.Unavailable:
+		return fmt.Errorf("the peer is gone, or cannot be reached: %w", err)
+	default:
+		return errors.New(command.Clean(s.Message()))
 	}
-	return strings.Join(lines, "\n")
 }
 
-// plain is an error of gRPC in the words of the other side.
-func plain(err error) error {
-	if errors.Is(err, io.EOF) {
-		return errors.New("the peer ended the command without an answer")
+// Complete asks the peer, and waits for 300 ms at most. A peer that did not answer is left
+// alone for 2 s.
+func (r *Remote) Complete(ctx context.Context, line string, cursor int) ([]app.Suggestion, int) {
+	offers, start := r.here.Complete(ctx, line, cursor)
+	if r.isHere(line) {
+		return offers, start
 	}
-	s := status.Convert(err)
-	return fmt.Errorf("%s: %s", strings.ToLower(s.Code().String()), command.Clean(s.Message()))
+	theirs, start := r.ask(ctx, line, cursor)
+	return merge(offers, theirs), start
 }
 
-func (r remote) Complete(ctx context.Context, line string, cursor int) ([]app.Suggestion, int) {
-	ctx, cancel := context.WithTimeout(ctx, completeTimeout)
-	defer cancel()
-	resp, err := r.client.Complete(ctx, &consolev1.CompleteRequest{Line: line, Cursor: uint32(cursor)}) //nolint:gosec // an offset in a line
-	if err != nil {
+func (r *Remote) ask(ctx context.Context, line string, cursor int) ([]app.Suggestion, int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	now := time.Now()
+	if line == r.line && cursor == r.cursor && now.Before(r.until) {
+		return r.offers, r.start
+	}
+	if now.Before(r.pause) {
 		return nil, cursor
 	}
-	offers := make([]app.Suggestion, 0, len(resp.GetSuggestions()))
-	for _, s := range resp.GetSuggestions() {
-		offers = append(offers, app.Suggestion{Text: command.Clean(s.GetText()), Description: command.Clean(s.GetDescription())})
+	ctx, cancel := context.WithTimeout(ctx, completeTimeout)
+	defer cancel()
+	a, err := r.client.Complete(ctx, &consolev1.CompleteRequest{Line: line, Cursor: uint32(cursor)}) //nolint:gosec // a position in a line
+	if err != nil {
+		r.pause = now.Add(completePause)
+		return nil, cursor
 	}
-	return offers, min(int(resp.GetStart()), cursor)
+	r.line, r.cursor, r.until = line, cursor, now.Add(completeKeep)
+	r.start = min(int(a.GetStart()), cursor)
+	r.offers = nil
+	for _, s := range a.GetSuggestions() {
+		if text := command.Clean(s.GetText()); text == s.GetText() {
+			r.offers = append(r.offers, app.Suggestion{Text: text, Description: command.Clean(s.GetDescription())})
+		}
+	}
+	return r.offers, r.start
+}
+
+// merge puts the offers of both sides into the order of their texts; ours win.
+func merge(ours, theirs []app.Suggestion) []app.Suggestion {
+	out := make([]app.Suggestion, 0, len(ours)+len(theirs))
+	for len(ours) > 0 || len(theirs) > 0 {
+		switch {
+		case len(theirs) == 0 || len(ours) > 0 && ours[0].Text < theirs[0].Text:
+			out, ours = append(out, ours[0]), ours[1:]
+		case len(ours) == 0 || theirs[0].Text < ours[0].Text:
+			out, theirs = append(out, theirs[0]), theirs[1:]
+		default:
+			out, ours, theirs = append(out, ours[0]), ours[1:], theirs[1:]
+		}
+	}
+	return out
 }

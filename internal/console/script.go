@@ -11,104 +11,136 @@ import (
 	"peerlab.example/peerlab/internal/command"
 )
 
-// maxLine is the longest line of a script in bytes: enough for the longest message in quotes.
-const maxLine = 64 << 10
+// maxScriptLine is the longest line of a script in bytes.
+const maxScriptLine = 1 << 20
 
 // ScriptError is the line at which a script stopped.
 type ScriptError struct {
-	// Name is that of the file, or "-e", or "stdin".
-	Name string
-	// Line and Col begin at 1.
+	// File is the name of the script as the user wrote it.
+	File string
+	// Line and Col count from 1; Col is in bytes.
 	Line, Col int
 	Err       error
 }
 
 func (e *ScriptError) Error() string {
-	return fmt.Sprintf("%s:%d:%d: %v", e.Name, e.Line, e.Col, e.Err)
+	return fmt.Sprintf("%s:%d:%d: %s", e.File, e.Line, e.Col, e.Err)
 }
 
-// Unwrap is the error of the command.
 func (e *ScriptError) Unwrap() error { return e.Err }
 
-// RunScript runs the lines of r until one fails, quits, or there are no more. The error is a *ScriptError, or
-// that of reading or of ctx. name stands for r in errors.
+// RunScript runs the lines of r until the first that fails, which is a *ScriptError, or until quit, which is
+// no error. A # at the start of a word begins a comment. name is for messages. If ctx ends while r
+// blocks, RunScript returns at once, and the goroutine that reads ends with r's next answer.
 func RunScript(ctx context.Context, b Backend, name string, r io.Reader, out io.Writer) error {
-	lines := bufio.NewScanner(r)
-	lines.Buffer(nil, maxLine)
-	n := 0
-	for lines.Scan() {
-		n++
-		quit, err := runLine(ctx, b, name, n, lines.Text(), out)
-		if quit || err != nil {
-			return err
-		}
-	}
-	if errors.Is(lines.Err(), bufio.ErrTooLong) {
-		return &ScriptError{Name: name, Line: n + 1, Col: 1, Err: fmt.Errorf("the line is longer than %d bytes", maxLine)}
-	}
-	if lines.Err() != nil {
-		return fmt.Errorf("read %s: %w", name, lines.Err())
-	}
-	return nil
+	_, err := runScript(ctx, b, name, r, out)
+	return err
 }
 
-// RunLines runs commands that are separated by ; like RunScript. Each counts as a line.
+func runScript(ctx context.Context, b Backend, name string, r io.Reader, out io.Writer) (quit bool, err error) {
+	done := make(chan struct{})
+	defer close(done)
+	lines := readLines(r, done)
+	for n := 1; ; n++ {
+		var next scanned
+		select {
+		case <-ctx.Done():
+			return false, fmt.Errorf("%s: %w", name, context.Cause(ctx))
+		case next = <-lines:
+		}
+		if next.err != nil {
+			if errors.Is(next.err, io.EOF) {
+				return false, nil
+			}
+			return false, &ScriptError{File: name, Line: n, Col: 1, Err: next.err}
+		}
+		line := next.line
+		if n == 1 {
+			line = strings.TrimPrefix(line, "\ufeff")
+		}
+		if quit, err := runLine(ctx, b, name, n, 0, line, out); quit || err != nil {
+			return quit, err
+		}
+	}
+}
+
+// RunLines runs the commands of -e, which are separated by ;, like a script of one line.
 func RunLines(ctx context.Context, b Backend, name, commands string, out io.Writer) error {
-	for i, line := range command.SplitCommands(commands) {
-		quit, err := runLine(ctx, b, name, i+1, line, out)
-		if quit || err != nil {
+	offset := 0
+	for _, line := range command.SplitCommands(commands) {
+		if quit, err := runLine(ctx, b, name, 1, offset, line, out); quit || err != nil {
 			return err
 		}
+		offset += len(line) + 1
 	}
 	return nil
 }
 
-func runLine(ctx context.Context, b Backend, name string, n int, line string, out io.Writer) (quit bool, err error) {
-	if err := ctx.Err(); err != nil {
-		return false, context.Cause(ctx)
+// runLine runs a line that begins offset bytes after the start of line n.
+func runLine(ctx context.Context, b Backend, name string, n, offset int, line string, out io.Writer) (quit bool, err error) {
+	if ctx.Err() != nil {
+		return false, fmt.Errorf("%s: %w", name, context.Cause(ctx))
 	}
-	line, err = uncomment(line)
-	if err == nil {
-		o := b.Execute(ctx, line, out)
-		quit, err = o.Quit, o.Err
+	line = command.CutComment(line)
+	if strings.TrimSpace(line) == "" {
+		return false, nil
 	}
-	if err == nil {
-		return quit, nil
+	o := b.Execute(ctx, line, out)
+	flush(out)
+	if o.Err == nil {
+		return o.Quit, nil
 	}
-	col := 1 + len(line) - len(strings.TrimLeft(line, " \t"))
-	var usage *command.UsageError
-	var syntax *command.SyntaxError
-	switch {
-	case errors.As(err, &usage):
-		col = usage.Col
-	case errors.As(err, &syntax):
-		col = syntax.Col
-	}
-	return false, &ScriptError{Name: name, Line: n, Col: col, Err: err}
+	return false, &ScriptError{File: name, Line: n, Col: offset + column(line, o.Err), Err: o.Err}
 }
 
-// uncomment cuts a comment off the end of a line of a script.
-func uncomment(line string) (string, error) {
-	words, err := command.SplitScript(line)
-	if err != nil {
-		return line, err
+// column is where in the line the error is: at the word it names, or else at the first word.
+func column(line string, err error) int {
+	var usage *command.UsageError
+	if errors.As(err, &usage) && usage.Col > 0 {
+		return usage.Col
 	}
-	all, err := command.Split(line)
-	if err == nil && len(all) == len(words) {
-		return line, nil
+	var syntax *command.SyntaxError
+	if errors.As(err, &syntax) && syntax.Col > 0 {
+		return syntax.Col
 	}
-	if len(words) == 0 {
-		return "", nil
-	}
-	// The comment begins at the first # after the last word that starts a word of its own. What stands
-	// in front of it is cut there, so that columns stay those of the file.
-	last := words[len(words)-1]
-	for i := last.Col; i < len(line); i++ {
-		if line[i] == '#' && (line[i-1] == ' ' || line[i-1] == '\t') {
-			if head, err := command.Split(line[:i]); err == nil && len(head) == len(words) {
-				return line[:i], nil
+	return len(line) - len(strings.TrimLeft(line, " \t")) + 1
+}
+
+type scanned struct {
+	line string
+	err  error
+}
+
+// readLines reads in a goroutine, because standard input may block for ever. The goroutine ends after
+// the last line, or at the next one once done is closed. The last value is an error, io.EOF at the end.
+func readLines(r io.Reader, done <-chan struct{}) <-chan scanned {
+	lines := make(chan scanned)
+	go func() {
+		s := bufio.NewScanner(r)
+		s.Buffer(nil, maxScriptLine)
+		send := func(v scanned) bool {
+			select {
+			case lines <- v:
+				return true
+			case <-done:
+				return false
 			}
 		}
-	}
-	return line, nil
+		for s.Scan() {
+			if !send(scanned{line: s.Text()}) {
+				return
+			}
+		}
+		err := s.Err()
+		switch {
+		case err == nil:
+			err = io.EOF
+		case errors.Is(err, bufio.ErrTooLong):
+			err = fmt.Errorf("the line is longer than %d bytes", maxScriptLine)
+		default:
+			err = fmt.Errorf("read: %w", err)
+		}
+		send(scanned{err: err})
+	}()
+	return lines
 }

@@ -2,99 +2,189 @@ package console
 
 import (
 	"context"
-	"fmt"
+	"errors"
+	"strings"
 	"sync"
+	"unicode/utf8"
 
-	"google.golang.org/grpc"
+	"github.com/rs/zerolog"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
 	"peerlab.example/peerlab/app"
 	"peerlab.example/peerlab/internal/command"
 	consolev1 "peerlab.example/peerlab/proto/peerlab/console/v1"
 )
 
-// maxOutput is how much one command may write to a remote caller, in bytes: as much as anybody reads.
-const maxOutput = 1 << 20
+// Limits of one call.
+const (
+	// maxRemoteLine is the longest line in bytes.
+	maxRemoteLine = 64 << 10
+	// maxRemoteOutput is how many bytes of output a command may send; the rest is dropped.
+	maxRemoteOutput = 1 << 20
+	// chunk is the most bytes of output in one message.
+	chunk = 32 << 10
+)
 
-// NewService serves the table of x to remote callers. The table may still be empty; it must be set
-// before the first call.
-func NewService(x *command.Executor, live command.Live) consolev1.ConsoleServiceServer {
-	live.Files = nil // those of the peer's machine are no business of a remote caller
-	return &service{executor: x, live: live}
-}
-
-type service struct {
+// Service serves the table of an executor over gRPC, for consoles elsewhere. Commands that act on files or
+// the terminal of the one who types are not offered.
+type Service struct {
 	consolev1.UnimplementedConsoleServiceServer
-	executor *command.Executor
-	live     command.Live
+	exec  *command.Executor
+	live  command.Live
+	log   zerolog.Logger
+	table func() (*command.Table, error) // what is offered
 }
 
-// Exec runs one line. It ends with an ExecEnd, whatever became of the command.
-func (s *service) Exec(req *consolev1.ExecRequest, stream grpc.ServerStreamingServer[consolev1.ExecResponse]) error {
-	out := &chunks{stream: stream}
-	o := s.executor.Execute(stream.Context(), req.GetLine(), &app.Env{Out: out, Remote: true})
-	if err := out.finish(); err != nil {
+// NewService makes the service. The executor's table may be set later, but before the first call.
+func NewService(exec *command.Executor, live command.Live, log zerolog.Logger) *Service {
+	live.Files = nil // the files here are none of the caller's
+	return &Service{
+		exec: exec, live: live, log: log.With().Str("component", "console").Logger(),
+		table: sync.OnceValues(func() (*command.Table, error) { return offered(exec.Table) }),
+	}
+}
+
+// offered is the part of a table that remote callers may use.
+func offered(t *command.Table) (*command.Table, error) {
+	var specs []app.Spec
+	for _, s := range t.Specs() {
+		if !s.Local {
+			specs = append(specs, *s)
+		}
+	}
+	return command.New(specs...)
+}
+
+// Exec runs a line. That it failed is no error of the call.
+func (s *Service) Exec(req *consolev1.ExecRequest, stream consolev1.ConsoleService_ExecServer) error {
+	if len(req.GetLine()) > maxRemoteLine {
+		return status.Errorf(codes.InvalidArgument, "the line is longer than %d bytes", maxRemoteLine)
+	}
+	ctx := stream.Context()
+	out := &streamWriter{send: func(text string) error {
+		return stream.Send(&consolev1.ExecResponse{Part: &consolev1.ExecResponse_Output{Output: text}})
+	}, left: maxRemoteOutput}
+	o := s.exec.Execute(ctx, req.GetLine(), &app.Env{Out: out, Remote: true})
+	var panicked *command.PanicError
+	if errors.As(o.Err, &panicked) {
+		s.log.Error().Str("line", command.Clean(req.GetLine())).Bytes("stack", panicked.Stack).Err(o.Err).Msg("a command panicked")
+	}
+	if err := out.close(); err != nil {
 		return err
+	}
+	if ctx.Err() != nil {
+		return status.FromContextError(ctx.Err()).Err()
 	}
 	end := &consolev1.ExecEnd{ResultJson: o.JSON, Usage: o.Usage(), Quit: o.Quit}
 	if o.Err != nil {
-		end.Error = o.Err.Error()
+		end.Error = strings.ToValidUTF8(o.Err.Error(), "\ufffd")
+		if end.Error == "" {
+			end.Error = "the command failed"
+		}
 	}
 	return stream.Send(&consolev1.ExecResponse{Part: &consolev1.ExecResponse_End{End: end}})
 }
 
 // Complete offers what could stand at the cursor.
-func (s *service) Complete(_ context.Context, req *consolev1.CompleteRequest) (*consolev1.CompleteResponse, error) {
-	offers, start := s.executor.Table.Complete(req.GetLine(), int(req.GetCursor()), s.live)
-	resp := &consolev1.CompleteResponse{Start: uint32(start)} //nolint:gosec // an offset in a line
-	for _, o := range offers {
-		resp.Suggestions = append(resp.Suggestions, &consolev1.Suggestion{Text: o.Text, Description: o.Description})
+func (s *Service) Complete(_ context.Context, req *consolev1.CompleteRequest) (*consolev1.CompleteResponse, error) {
+	if len(req.GetLine()) > maxRemoteLine {
+		return nil, status.Errorf(codes.InvalidArgument, "the line is longer than %d bytes", maxRemoteLine)
 	}
-	return resp, nil
+	t, err := s.table()
+	if err != nil {
+		return nil, status.Errorf(codes.Internal, "table: %v", err)
+	}
+	offers, start := complete(t, s.live, req.GetLine(), int(min(req.GetCursor(), maxRemoteLine)))
+	out := &consolev1.CompleteResponse{Start: uint32(start)} //nolint:gosec // a position in a line
+	for _, o := range offers {
+		out.Suggestions = append(out.Suggestions, &consolev1.Suggestion{
+			Text: strings.ToValidUTF8(o.Text, "\ufffd"), Description: strings.ToValidUTF8(o.Description, "\ufffd"),
+		})
+	}
+	return out, nil
 }
 
-// Commands lists the table.
-func (s *service) Commands(context.Context, *consolev1.CommandsRequest) (*consolev1.CommandsResponse, error) {
-	resp := &consolev1.CommandsResponse{}
-	for _, c := range s.executor.Table.Specs() {
-		resp.Commands = append(resp.Commands, &consolev1.Command{
+// Commands lists what Exec takes.
+func (s *Service) Commands(context.Context, *consolev1.CommandsRequest) (*consolev1.CommandsResponse, error) {
+	t, err := s.table()
+	if err != nil {
+		return nil, status.Errorf(codes.Internal, "table: %v", err)
+	}
+	out := &consolev1.CommandsResponse{}
+	for _, c := range t.Specs() {
+		out.Commands = append(out.Commands, &consolev1.Command{
 			Name: c.Name, Aliases: c.Aliases, Summary: c.Summary, Synopsis: command.Synopsis(c), Example: c.Example,
 		})
 	}
-	return resp, nil
+	return out, nil
 }
 
-// chunks sends what is written, up to maxOutput.
-type chunks struct {
-	stream grpc.ServerStreamingServer[consolev1.ExecResponse]
+// streamWriter sends what a command writes, whole lines as soon as they are complete, and no more than a limit.
+type streamWriter struct {
+	send func(text string) error
 
 	mu   sync.Mutex
-	sent int // guarded by mu
-	cut  int // guarded by mu; bytes left out
+	rest []byte // guarded by mu, like all below; the line that has not ended
+	left int    // how many bytes may still be sent
+	cut  bool   // whether something was dropped
+	err  error  // why nothing more can be sent
 }
 
-// Write may be called from several goroutines.
-func (c *chunks) Write(b []byte) (int, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	n := min(len(b), maxOutput-c.sent)
-	c.cut += len(b) - n
-	if n == 0 {
-		return len(b), nil
+func (w *streamWriter) Write(p []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.err != nil {
+		return 0, w.err
 	}
-	c.sent += n
-	return len(b), c.send(string(b[:n]))
-}
-
-func (c *chunks) send(s string) error {
-	return c.stream.Send(&consolev1.ExecResponse{Part: &consolev1.ExecResponse_Output{Output: s}})
-}
-
-// finish says how much was left out.
-func (c *chunks) finish() error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.cut == 0 {
-		return nil
+	take := p[:min(len(p), w.left)]
+	w.left -= len(take)
+	w.cut = w.cut || len(take) < len(p)
+	w.rest = append(w.rest, take...)
+	if end := strings.LastIndexByte(string(w.rest), '\n') + 1; end > 0 {
+		w.flush(end)
+	} else if len(w.rest) >= chunk {
+		w.flush(wholeRunes(w.rest))
 	}
-	return c.send(fmt.Sprintf("\n… %d more bytes of output were cut\n", c.cut))
+	return len(p), w.err
+}
+
+// flush sends the first n bytes of rest.
+func (w *streamWriter) flush(n int) {
+	text := w.rest[:n]
+	for len(text) > 0 && w.err == nil {
+		part := text
+		if len(part) > chunk {
+			part = text[:wholeRunes(text[:chunk])]
+		}
+		w.err = w.send(strings.ToValidUTF8(string(part), "\ufffd"))
+		text = text[len(part):]
+	}
+	w.rest = append(w.rest[:0], w.rest[n:]...)
+}
+
+// wholeRunes is how much of b can go without tearing its last character apart; never 0.
+func wholeRunes(b []byte) int {
+	for n := len(b); n > 0 && n > len(b)-utf8.UTFMax; n-- {
+		if utf8.RuneStart(b[n-1]) {
+			if utf8.FullRune(b[n-1:]) || n == 1 {
+				return len(b)
+			}
+			return n - 1
+		}
+	}
+	return len(b)
+}
+
+// close sends what is left, and tells that something was dropped.
+func (w *streamWriter) close() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.cut {
+		w.rest = append(w.rest, "\n… the rest of the output is not shown: it is more than 1 MiB\n"...)
+	}
+	if w.err == nil {
+		w.flush(len(w.rest))
+	}
+	return w.err
 }
