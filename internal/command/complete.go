@@ -85,59 +85,83 @@ func (t *Table) command(words []Word, prefix string) []app.Suggestion {
 	return sorted(offers)
 }
 
+// argument offers the next word behind a command.
 func (t *Table) argument(spec *app.Spec, words []Word, prefix string, live Live) []app.Suggestion {
-	kind, values, complete, flags := position(spec, words)
+	at := position(spec, words)
+	lead := "" // what of the prefix comes before the value
+	if name, value, ok := strings.Cut(prefix, "="); ok && at.flags {
+		if f := findFlag(spec, name); f != nil {
+			at = place{kind: f.Kind, values: f.Values}
+			lead, prefix = name+"=", value
+		}
+	}
 	offers := map[string]string{}
 	offer := func(s app.Suggestion) {
-		if strings.HasPrefix(s.Text, prefix) {
-			offers[s.Text] = s.Description
+		if q := Quote(s.Text); strings.HasPrefix(q, prefix) || strings.HasPrefix(s.Text, prefix) {
+			offers[lead+q] = s.Description
 		}
 	}
-	if flags && (strings.HasPrefix(prefix, "-") || kind == "") {
-		for _, f := range spec.Flags {
-			offer(app.Suggestion{Text: "--" + f.Name, Description: f.Summary})
-		}
-	}
-	if strings.HasPrefix(prefix, "-") {
-		return sorted(offers)
-	}
-	for _, s := range t.values(kind, values, prefix, live) {
+	for _, s := range t.values(at.kind, at.values, prefix, live) {
 		offer(s)
 	}
-	if complete != nil {
-		for _, s := range complete() {
-			offer(app.Suggestion{Text: Quote(s.Text), Description: s.Description})
+	if at.complete != nil {
+		for _, s := range at.complete() {
+			offer(s)
+		}
+	}
+	if at.flags {
+		for _, f := range spec.Flags {
+			if name := "--" + f.Name; strings.HasPrefix(name, prefix) {
+				offers[name] = f.Summary
+			}
 		}
 	}
 	return sorted(offers)
 }
 
-// position finds what the word after words is: the value of a flag or a parameter. flags says
-// whether a flag may stand there.
-func position(spec *app.Spec, words []Word) (kind app.Kind, values []string, complete func() []app.Suggestion, flags bool) {
-	next := 0
+// place is what may stand somewhere in a line.
+type place struct {
+	kind     app.Kind // "" when no value is expected
+	values   []string
+	complete func() []app.Suggestion
+	flags    bool // whether a flag may stand there
+}
+
+// position finds what the word after words is: the value of a flag, or a parameter.
+func position(spec *app.Spec, words []Word) place {
+	next, begun := 0, false // the parameter, and whether a repeated one has a word already
 	for i := 0; i < len(words); i++ {
-		name, isFlag := strings.CutPrefix(words[i].Text, "--")
-		if !isFlag {
-			if next < len(spec.Params) && !spec.Params[next].Repeated {
-				next++
-			}
-			continue
+		f := findFlag(spec, words[i].Text)
+		if words[i].Quoted || begun && isRest(spec.Params[next]) {
+			f = nil
 		}
-		for _, f := range spec.Flags {
-			if f.Name == name && f.Kind != app.Bool {
-				if i == len(words)-1 {
-					return f.Kind, f.Values, nil, false
-				}
-				i++
+		switch {
+		case f != nil && f.Kind != app.Bool:
+			if i++; i == len(words) {
+				return place{kind: f.Kind, values: f.Values}
 			}
+		case f != nil || !words[i].Quoted && strings.HasPrefix(words[i].Text, "--") && !begun:
+		case next < len(spec.Params) && spec.Params[next].Repeated:
+			begun = true
+		case next < len(spec.Params):
+			next++
 		}
 	}
 	if next == len(spec.Params) {
-		return "", nil, nil, true
+		return place{flags: true}
 	}
 	p := spec.Params[next]
-	return p.Kind, p.Values, p.Complete, true
+	return place{kind: p.Kind, values: p.Values, complete: p.Complete, flags: !begun || !isRest(p)}
+}
+
+// findFlag returns the flag that is written --NAME, or nil.
+func findFlag(spec *app.Spec, text string) *app.Flag {
+	for i := range spec.Flags {
+		if text == "--"+spec.Flags[i].Name {
+			return &spec.Flags[i]
+		}
+	}
+	return nil
 }
 
 // values are the offers for a kind of argument.
@@ -155,7 +179,7 @@ func (t *Table) values(kind app.Kind, values []string, prefix string, live Live)
 			return nil
 		}
 		for _, m := range live.Members() {
-			out = append(out, app.Suggestion{Text: Quote(m.Name), Description: memberLine(m)})
+			out = append(out, app.Suggestion{Text: m.Name, Description: memberLine(m)})
 		}
 	case app.File:
 		if live.Files != nil {

@@ -126,16 +126,18 @@ func (p *parser) parse(words []Word) error {
 // flagAt reports whether the word is a flag. Inside a repeated text nothing is, so
 // that a message may contain whatever it likes.
 func (p *parser) flagAt(w Word, next int) (name string, ok bool) {
-	if w.Quoted && !strings.HasPrefix(w.Text, "--") || !strings.HasPrefix(w.Text, "--") || len(w.Text) == 2 {
+	name, ok = strings.CutPrefix(w.Text, "--")
+	if !ok || name == "" || w.Quoted {
 		return "", false
 	}
-	if next < len(p.spec.Params) {
-		if prm := p.spec.Params[next]; prm.Repeated && prm.Kind == app.Text && (p.set[prm.Name] || len(p.spec.Flags) == 0) {
-			return "", false
-		}
+	if next < len(p.spec.Params) && isRest(p.spec.Params[next]) && (p.set[p.spec.Params[next].Name] || len(p.spec.Flags) == 0) {
+		return "", false
 	}
-	return strings.TrimPrefix(w.Text, "--"), true
+	return name, true
 }
+
+// isRest reports whether a parameter takes the rest of the line as it is.
+func isRest(p app.Param) bool { return p.Repeated && p.Kind == app.Text }
 
 // takeFlag reads a flag and its value, and returns how many words that took.
 func (p *parser) takeFlag(text string, rest []Word) (int, error) {

@@ -36,12 +36,19 @@ func Text(w io.Writer, result any) error {
 			_, _ = fmt.Fprintf(tw, "%s\t%s\n", f.Name, cell(f.Value))
 		}
 		return tw.Flush()
-	default:
-		s := cell(r)
-		if !strings.HasSuffix(s, "\n") {
-			s += "\n"
+	case string: // perhaps several lines
+		for line := range strings.Lines(r) {
+			if _, err := io.WriteString(w, Clean(strings.TrimSuffix(line, "\n"))+"\n"); err != nil {
+				return err
+			}
 		}
-		_, err := io.WriteString(w, s)
+		if r == "" {
+			_, err := io.WriteString(w, "\n")
+			return err
+		}
+		return nil
+	default:
+		_, err := io.WriteString(w, cell(r)+"\n")
 		return err
 	}
 }
