@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -31,6 +33,8 @@ func TestMain(m *testing.M) {
 //	killnode NAME       send SIGKILL to it
 //	waitnode NAME CODE  wait for it to end by itself, and expect this exit code
 //	exits CODE PROGRAM  run a program, and expect this exit code
+//	prints NAME TEXT    wait until the node has printed that
+//	nopeers ADDR        wait until no peer of the coordinator at that address is left
 //	grpcurl ARGS…       run the grpcurl that is pinned in tools/go.mod
 func TestScripts(t *testing.T) {
 	t.Parallel()
@@ -52,7 +56,9 @@ func TestScripts(t *testing.T) {
 			"killnode": func(ts *testscript.TestScript, _ bool, args []string) {
 				endNode(ts, append(args, "-1"), syscall.SIGKILL)
 			},
-			"exits": exits,
+			"exits":   exits,
+			"nopeers": noPeers,
+			"prints":  prints,
 			"grpcurl": func(ts *testscript.TestScript, neg bool, args []string) {
 				path, err := grpcurl()
 				ts.Check(err)
@@ -209,4 +215,46 @@ func exits(ts *testscript.TestScript, _ bool, args []string) {
 	if strconv.Itoa(code) != args[0] {
 		ts.Fatalf("exit code %d, want %s", code, args[0])
 	}
+}
+
+// noPeers waits until no process of this machine has the coordinator's address among its arguments.
+func noPeers(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) != 1 {
+		ts.Fatalf("usage: nopeers ADDR")
+	}
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for range 3000 { // half a minute
+		lines, err := filepath.Glob("/proc/[0-9]*/cmdline")
+		ts.Check(err)
+		left := ""
+		for _, path := range lines {
+			b, err := os.ReadFile(path)
+			if err == nil && bytes.Contains(b, []byte("--coordinator\x00"+args[0]+"\x00")) {
+				left = path
+			}
+		}
+		if left == "" {
+			return
+		}
+		<-tick.C
+	}
+	ts.Fatalf("a peer of %s is left", args[0])
+}
+
+// prints waits until a node has printed a text.
+func prints(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) != 2 {
+		ts.Fatalf("usage: prints NAME TEXT")
+	}
+	b := ts.Value(nodesKey{}).(nodes)[args[0]]
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for range 3000 { // half a minute
+		if strings.Contains(b.output.String(), args[1]) {
+			return
+		}
+		<-tick.C
+	}
+	ts.Fatalf("%s has not printed %q:\n%s", args[0], args[1], b.output.String())
 }
