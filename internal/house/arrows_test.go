@@ -1,0 +1,88 @@
+package house
+
+import (
+	"slices"
+	"strings"
+	"testing"
+)
+
+// arrows says which packages of ours a package may import, beside generated
+// protobuf and the packages below itself. Paths are below the module's root;
+// "*" allows all. A package without a line is an error: a new package states
+// its place. Tests are free, but for the applications that stand for a user's.
+var arrows = map[string][]string{
+	"":                    {"app", "internal/cli"},
+	"cmd/peerlab":         {"", "app", "internal/chat"},
+	"internal/cli":        {"*"}, // roles are wired here, nowhere else
+	"internal/peer":       {"app", "internal/command", "internal/event", "internal/membership", "internal/network", "internal/node"},
+	"internal/testcoord":  {"app", "internal/command", "internal/event", "internal/network", "internal/node"}, // sees peers through gRPC only
+	"internal/console":    {"app", "internal/command", "internal/event"},                                      // never a role
+	"internal/bootstrap":  {"internal/event", "internal/node"},
+	"internal/chat":       {"app"}, // has no private door: an application of yours can do the same
+	"internal/membership": {"app", "internal/network"},
+	"internal/command":    {"app"},
+	"internal/node":       {"internal/event", "internal/network"},
+	"internal/event":      {},
+	"internal/network":    {},
+	"app":                 {},
+	"internal/house":      {},
+
+	"internal/console/term":             {"app", "internal/command", "internal/console"},
+	"internal/bootstrap/store/bolt":     {"internal/bootstrap", "internal/bootstrap/store/*"},
+	"internal/bootstrap/store/memory":   {"internal/bootstrap", "internal/bootstrap/store/*"},
+	"internal/bootstrap/store/snapshot": {"internal/bootstrap", "internal/bootstrap/store/*"},
+	// Tests that every store runs.
+	"internal/bootstrap/store/storetest": {"internal/bootstrap", "internal/bootstrap/store/*"},
+}
+
+// allowed reports whether one of the arrows permits the import of a package.
+func allowed(arrows []string, short string) bool {
+	return slices.ContainsFunc(arrows, func(arrow string) bool {
+		folder, all := strings.CutSuffix(arrow, "*")
+		return arrow == short || all && strings.HasPrefix(short, folder)
+	})
+}
+
+// TestArrows checks that imports point only where the table allows, and that
+// the table names no package that is gone.
+func TestArrows(t *testing.T) {
+	t.Parallel()
+	seen := map[string]bool{}
+	for _, p := range packages(t) {
+		from := p.short()
+		seen[from] = true
+		if generated(from) {
+			continue
+		}
+		to, ok := arrows[from]
+		if !ok {
+			t.Errorf("package %q has no line in the table of arrows", from)
+			continue
+		}
+		for _, file := range p.code(t) {
+			for _, imported := range file.imports() {
+				short, ours := strings.CutPrefix(imported, modulePath)
+				short = strings.TrimPrefix(short, "/")
+				if ours && !generated(short) && !allowed(to, short) {
+					t.Errorf("%s imports %s: package %q may import %q", file.name, imported, from, to)
+				}
+			}
+		}
+	}
+	for from := range arrows {
+		if !seen[from] {
+			t.Errorf("the table of arrows names package %q, which is not there", from)
+		}
+	}
+}
+
+// TestNames refuses packages that have no subject.
+func TestNames(t *testing.T) {
+	t.Parallel()
+	noSubject := []string{"base", "common", "helper", "helpers", "misc", "shared", "types", "util", "utils"}
+	for _, p := range packages(t) {
+		if slices.Contains(noSubject, p.Name) {
+			t.Errorf("package %s: %q says nothing of what it is for", p.ImportPath, p.Name)
+		}
+	}
+}
