@@ -32,6 +32,8 @@ func newCoordinator(std Stdio, apps []func() app.App) *cobra.Command {
 		Use:   "coordinator",
 		Short: "run tests with many peers from suites",
 		Long:  "A suite is a text file: one line is one command for one named peer, plus expectations.",
+		Args:  cobra.NoArgs, // so that an unknown subcommand is an error
+		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(newCoordinatorRun(std, apps), newCoordinatorCheck(std, apps))
 	return cmd
