@@ -7,9 +7,9 @@ import (
 )
 
 // arrows says which packages of ours a package may import, beside generated
-// protobuf and the packages below itself. Paths are below the module's root;
-// "*" allows all. A package without a line is an error: a new package states
-// its place. Tests are free, but for the applications that stand for a user's.
+// protobuf. Paths are below the module's root, "" being the root package; a "*"
+// at the end allows all that start so. A package without a line is an error: a
+// new package states its place. Tests may import what they need.
 var arrows = map[string][]string{
 	"":                    {"app", "internal/cli"},
 	"cmd/peerlab":         {"", "app", "internal/chat"},
