@@ -70,12 +70,17 @@ func runConsole(ctx context.Context, std Stdio, c *common, addr, line string) (e
 	output := console.NewOutput(std.Out, std.Err)
 	switch {
 	case line != "":
-		return console.RunLines(ctx, backend, "-e", line, output.Command())
+		err = console.RunLines(ctx, backend, "-e", line, output.Command())
 	case !interactive:
-		return console.RunScript(ctx, backend, "stdin", std.In, output.Command())
+		err = console.RunScript(ctx, backend, "stdin", std.In, output.Command())
+	default:
+		prefix := who.GetName() + "@" + addr + "> "
+		err = term.Run(ctx, term.Config{
+			Backend: backend, Output: output, History: newHistory(), Prefix: func() string { return prefix },
+		})
 	}
-	prefix := who.GetName() + "@" + addr + "> "
-	return term.Run(ctx, term.Config{
-		Backend: backend, Output: output, History: newHistory(), Prefix: func() string { return prefix },
-	})
+	if i := interrupted(ctx); i != nil {
+		return i
+	}
+	return err
 }

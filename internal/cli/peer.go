@@ -123,7 +123,6 @@ type lab struct {
 	peer     *peer.Peer
 	executor *command.Executor
 	backend  console.Backend
-	builtins *console.Builtins
 	output   *console.Output
 	events   *event.Log
 	log      zerolog.Logger
@@ -244,7 +243,7 @@ func (l *lab) run(ctx context.Context) error {
 		<-ctx.Done()
 		return nil
 	case l.interactive():
-		return l.console(ctx)
+		return l.script(ctx, func() error { return l.console(ctx) })
 	}
 	return l.script(ctx, func() error { return console.RunScript(ctx, l.backend, "stdin", l.std.In, l.output.Command()) })
 }
@@ -301,7 +300,6 @@ func (l *lab) console(ctx context.Context) error {
 		joined <- err
 	}()
 	history := newHistory()
-	l.builtins.Remember(history)
 	err := term.Run(ctx, term.Config{Backend: l.backend, Output: l.output, Prefix: l.prefix, History: history})
 	cancel(context.Canceled)
 	if initErr := <-joined; initErr != nil && !errors.Is(initErr, context.Canceled) {

@@ -19,14 +19,14 @@ import (
 
 // fillTable makes the table of the peer's commands, its applications' and the console's.
 func (l *lab) fillTable(logs *node.Logs, live command.Live) error {
-	l.builtins = console.NewBuiltins(logs)
-	table, err := command.New(append(l.peer.Commands(), l.builtins.Specs()...)...)
+	builtins := console.NewBuiltins(logs)
+	table, err := command.New(append(l.peer.Commands(), builtins.Specs()...)...)
 	if err != nil {
 		return err
 	}
 	l.executor.Table = table
 	l.backend = console.NewLocal(l.executor, live)
-	l.builtins.Bind(l.backend, table)
+	builtins.Bind(l.backend, table)
 	return nil
 }
 

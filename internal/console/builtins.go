@@ -167,10 +167,13 @@ func (b *Builtins) execute() app.Spec {
 			defer func() { _ = f.Close() }()
 			ctx = context.WithValue(ctx, depth{}, level+1)
 			ended, err := runScript(ctx, b.backend, args.String("file"), f, env.Out)
-			if err == nil && ended {
-				err = command.ErrQuit
+			switch {
+			case err != nil:
+				return nil, nestedError{err}
+			case ended:
+				return nil, command.ErrQuit
 			}
-			return nil, err
+			return nil, nil
 		},
 	}
 }

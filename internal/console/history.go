@@ -53,6 +53,9 @@ func (h *History) load() error {
 		return fmt.Errorf("history: %w", err)
 	}
 	defer func() { _ = f.Close() }()
+	if info, err := f.Stat(); err == nil && info.Mode().IsRegular() && info.Mode().Perm()&0o077 != 0 {
+		_ = f.Chmod(0o600) // what is typed may be secret; the file of another user cannot be changed
+	}
 	s := bufio.NewScanner(f)
 	s.Buffer(nil, maxScriptLine)
 	read := 0

@@ -29,6 +29,13 @@ func (e *ScriptError) Error() string {
 
 func (e *ScriptError) Unwrap() error { return e.Err }
 
+// nestedError is the error of a script that a line ran. That its cause is a wrong line does not make
+// the line that ran it a wrong one, so errors.As does not look into it.
+type nestedError struct{ err error }
+
+func (e nestedError) Error() string        { return e.err.Error() }
+func (e nestedError) Is(target error) bool { return errors.Is(e.err, target) }
+
 // RunScript runs the lines of r until the first that fails, which is a *ScriptError, or until quit, which is
 // no error. A # at the start of a word begins a comment. name is for messages. If ctx ends while r
 // blocks, RunScript returns at once, and the goroutine that reads ends with r's next answer.
@@ -96,11 +103,11 @@ func runLine(ctx context.Context, b Backend, name string, n, offset int, line st
 // column is where in the line the error is: at the word it names, or else at the first word.
 func column(line string, err error) int {
 	var usage *command.UsageError
-	if errors.As(err, &usage) && usage.Col > 0 {
-		return usage.Col
-	}
 	var syntax *command.SyntaxError
-	if errors.As(err, &syntax) && syntax.Col > 0 {
+	switch {
+	case errors.As(err, &usage) && usage.Col > 0:
+		return usage.Col
+	case errors.As(err, &syntax) && syntax.Col > 0:
 		return syntax.Col
 	}
 	return len(line) - len(strings.TrimLeft(line, " \t")) + 1

@@ -1,13 +1,14 @@
 package console
 
 import (
+	"bytes"
+	"cmp"
 	"context"
-	"errors"
+	"fmt"
 	"strings"
 	"sync"
 	"unicode/utf8"
 
-	"github.com/rs/zerolog"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
@@ -32,15 +33,14 @@ type Service struct {
 	consolev1.UnimplementedConsoleServiceServer
 	exec  *command.Executor
 	live  command.Live
-	log   zerolog.Logger
 	table func() (*command.Table, error) // what is offered
 }
 
 // NewService makes the service. The executor's table may be set later, but before the first call.
-func NewService(exec *command.Executor, live command.Live, log zerolog.Logger) *Service {
+func NewService(exec *command.Executor, live command.Live) *Service {
 	live.Files = nil // the files here are none of the caller's
 	return &Service{
-		exec: exec, live: live, log: log.With().Str("component", "console").Logger(),
+		exec: exec, live: live,
 		table: sync.OnceValues(func() (*command.Table, error) { return offered(exec.Table) }),
 	}
 }
@@ -66,24 +66,26 @@ func (s *Service) Exec(req *consolev1.ExecRequest, stream consolev1.ConsoleServi
 		return stream.Send(&consolev1.ExecResponse{Part: &consolev1.ExecResponse_Output{Output: text}})
 	}, left: maxRemoteOutput}
 	o := s.exec.Execute(ctx, req.GetLine(), &app.Env{Out: out, Remote: true})
-	var panicked *command.PanicError
-	if errors.As(o.Err, &panicked) {
-		s.log.Error().Str("line", command.Clean(req.GetLine())).Bytes("stack", panicked.Stack).Err(o.Err).Msg("a command panicked")
-	}
 	if err := out.close(); err != nil {
 		return err
 	}
 	if ctx.Err() != nil {
 		return status.FromContextError(ctx.Err()).Err()
 	}
-	end := &consolev1.ExecEnd{ResultJson: o.JSON, Usage: o.Usage(), Quit: o.Quit}
-	if o.Err != nil {
-		end.Error = strings.ToValidUTF8(o.Err.Error(), "\ufffd")
-		if end.Error == "" {
-			end.Error = "the command failed"
-		}
+	return stream.Send(&consolev1.ExecResponse{Part: &consolev1.ExecResponse_End{End: endOf(o)}})
+}
+
+func endOf(o command.Outcome) *consolev1.ExecEnd {
+	end := &consolev1.ExecEnd{ResultJson: strings.ToValidUTF8(o.JSON, "\ufffd"), Usage: o.Usage(), Quit: o.Quit}
+	switch {
+	case o.Err != nil:
+		text := strings.ToValidUTF8(o.Err.Error(), "\ufffd")
+		end.Error = cmp.Or(text[:wholeRunes(text[:min(len(text), maxRemoteLine)])], "the command failed")
+	case len(end.GetResultJson()) > maxRemoteOutput:
+		end.ResultJson = ""
+		end.Error = fmt.Sprintf("the result as JSON is longer than %d bytes", maxRemoteOutput)
 	}
-	return stream.Send(&consolev1.ExecResponse{Part: &consolev1.ExecResponse_End{End: end}})
+	return end
 }
 
 // Complete offers what could stand at the cursor.
@@ -141,7 +143,7 @@ func (w *streamWriter) Write(p []byte) (int, error) {
 	w.left -= len(take)
 	w.cut = w.cut || len(take) < len(p)
 	w.rest = append(w.rest, take...)
-	if end := strings.LastIndexByte(string(w.rest), '\n') + 1; end > 0 {
+	if end := bytes.LastIndexByte(w.rest, '\n') + 1; end > 0 {
 		w.flush(end)
 	} else if len(w.rest) >= chunk {
 		w.flush(wholeRunes(w.rest))
@@ -164,10 +166,10 @@ func (w *streamWriter) flush(n int) {
 }
 
 // wholeRunes is how much of b can go without tearing its last character apart; never 0.
-func wholeRunes(b []byte) int {
+func wholeRunes[T []byte | string](b T) int {
 	for n := len(b); n > 0 && n > len(b)-utf8.UTFMax; n-- {
 		if utf8.RuneStart(b[n-1]) {
-			if utf8.FullRune(b[n-1:]) || n == 1 {
+			if utf8.FullRuneInString(string(b[n-1:])) || n == 1 {
 				return len(b)
 			}
 			return n - 1

@@ -2,14 +2,15 @@ package term
 
 import "peerlab.example/peerlab/internal/console"
 
-// Config is what a prompt works with.
+// Config is what a prompt needs.
 type Config struct {
 	// Backend runs and completes the lines.
 	Backend console.Backend
-	// Output is where lines of the process go; while the prompt is open, above it.
+	// Output is attached to the prompt while Run runs. Its standard output must be the terminal.
 	Output *console.Output
-	// Prefix is what stands in front of the line; asked anew for each frame.
+	// Prefix is what stands before the line, such as "alice (3 alive)> ". It is asked often and from
+	// several goroutines, and must answer at once.
 	Prefix func() string
-	// History are the lines typed before, and gets those typed now.
+	// History may be nil.
 	History *console.History
 }

@@ -1,11 +1,16 @@
-// Package term is the terminal in front of a console: a prompt with completion and history, with
-// lines of other peers above it as they come.
+// Package term is the prompt of the console on a terminal: line editing, completion in a popup,
+// history, and lines from others above the line that is being typed.
 //
-// go-prompt draws the prompt and edits the line; nothing else of it is used. Its Run exits the process,
-// loses keys and leaves the terminal raw, so that this package has its own loop around Input, its own
-// parser of keys (tty) and its own writer (screen):
+// It is a front for go-prompt v0.2.6, of which only Input is used, with a parser and a writer of
+// our own, because with those that come with it the terminal stays raw after the end, commands cannot be
+// interrupted, signals end the process without a goodbye, pasted lines are lost, and output of others
+// tears the prompt (go-prompt issues 18, 20, 228 and pull request 145 tell the stories).
 //
-//   - tty puts the terminal into raw mode while a line is edited, and back before a command runs, so that
-//     Ctrl-C reaches the command;
-//   - screen knows what the prompt looks like, and draws it again below a line that comes in between.
+//   - parser reads keys, and has the terminal raw only while a line is edited.
+//   - screen draws, and can put lines above a prompt that is live.
+//   - Run is the loop of both: one line, one command.
+//
+// Known limits: there is one prompt in a process; a tab in pasted text is the completion key; graphemes
+// of several emoji may be drawn at another width than the terminal's; Windows is not supported, there lines
+// are read without editing.
 package term

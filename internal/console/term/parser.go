@@ -1,0 +1,230 @@
+//go:build linux || darwin || freebsd || netbsd || openbsd
+
+package term
+
+import (
+	"errors"
+	"sync"
+	"time"
+
+	prompt "github.com/c-bata/go-prompt"
+	"golang.org/x/sys/unix"
+	xterm "golang.org/x/term"
+)
+
+const (
+	// pollWait is how long one read waits for keys; go-prompt calls again at once.
+	pollWait = 50 * time.Millisecond
+	// twice is how close two Ctrl-C must be to end the console.
+	twice = time.Second
+)
+
+// How an Input of go-prompt ended.
+type ending int
+
+const (
+	endEOF   ending = iota // Ctrl-D on an empty line, or a key that stop injected
+	endEnter               // the user pressed Enter
+	endRedo                // the window has another size: the line must be edited on
+)
+
+// parser is the ConsoleParser: it has the terminal raw between Setup and TearDown, and hands over
+// one key at a time. go-prompt calls Read from a goroutine of its own.
+type parser struct {
+	fd     int
+	onRedo func() // called just before the key that ends Input for a redo
+
+	mu         sync.Mutex
+	cooked     *xterm.State // guarded by mu, like all below; as the terminal was found
+	err        error        // the first failure of Setup or TearDown, which go-prompt does not report
+	active     bool         // whether a line is edited
+	gate       bool         // closed after Enter: go-prompt would lose what is read before the next Setup
+	end        ending
+	keys       [][]byte // read and not yet handed over
+	partial    []byte   // the begin of a key
+	stopping   bool     // Ctrl-C and Ctrl-D come before all else
+	redo       bool     // an Enter that is not the user's comes before all else
+	refresh    bool     // a key that does nothing but draw is wanted
+	choosing   bool     // whether the last key moves in the popup
+	interrupts time.Time
+}
+
+func newParser(fd int) *parser { return &parser{fd: fd, onRedo: func() {}} }
+
+// Setup makes the terminal raw, but lets a line feed begin a new line, as go-prompt expects.
+func (p *parser) Setup() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	state, err := xterm.MakeRaw(p.fd)
+	if err != nil {
+		return p.fail(err)
+	}
+	if p.cooked == nil {
+		p.cooked = state
+	}
+	t, err := unix.IoctlGetTermios(p.fd, getTermios)
+	if err != nil {
+		return p.fail(err)
+	}
+	t.Oflag |= unix.OPOST | unix.ONLCR
+	if err := unix.IoctlSetTermios(p.fd, setTermios, t); err != nil {
+		return p.fail(err)
+	}
+	p.active, p.gate, p.redo, p.end = true, false, false, endEOF
+	return nil
+}
+
+// TearDown puts the terminal back as it was found. It may be called at any time, and more than once.
+func (p *parser) TearDown() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.active = false
+	if p.cooked == nil {
+		return nil
+	}
+	return p.fail(xterm.Restore(p.fd, p.cooked))
+}
+
+func (p *parser) fail(err error) error {
+	if p.err == nil {
+		p.err = err
+	}
+	return err
+}
+
+// GetWinSize is the size of the window; 80 by 24 where the terminal does not know it.
+func (p *parser) GetWinSize() *prompt.WinSize {
+	cols, rows, err := xterm.GetSize(p.fd)
+	if err != nil || cols <= 0 || rows <= 0 {
+		cols, rows = 80, 24
+	}
+	return &prompt.WinSize{Row: uint16(rows), Col: uint16(cols)} //nolint:gosec // the kernel keeps 16 bits
+}
+
+// Read returns the next key, or EAGAIN when there is none for now.
+func (p *parser) Read() ([]byte, error) {
+	if key, ok := p.next(); ok {
+		return key, nil
+	}
+	if err := p.fill(); err != nil {
+		return nil, err
+	}
+	if key, ok := p.next(); ok {
+		return key, nil
+	}
+	return nil, unix.EAGAIN
+}
+
+// fill waits a little for input and splits it into keys.
+func (p *parser) fill() error {
+	p.mu.Lock()
+	gate := p.gate
+	p.mu.Unlock()
+	if gate {
+		return unix.EAGAIN
+	}
+	fds := []unix.PollFd{{Fd: int32(p.fd), Events: unix.POLLIN}} //nolint:gosec // a file descriptor
+	n, err := unix.Poll(fds, int(pollWait/time.Millisecond))
+	if err != nil {
+		return unix.EAGAIN // EINTR
+	}
+	var chunk []byte
+	if n > 0 {
+		chunk = make([]byte, 4096)
+		switch n, err = unix.Read(p.fd, chunk); {
+		case errors.Is(err, unix.EINTR), errors.Is(err, unix.EAGAIN):
+			return unix.EAGAIN
+		case err != nil, n <= 0: // the terminal is gone
+			p.stop()
+			return nil
+		}
+		chunk = chunk[:n]
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if n == 0 && len(p.partial) == 0 {
+		return nil
+	}
+	keys, rest := splitKeys(append(p.partial, chunk...), n == 0)
+	p.keys = append(p.keys, keys...)
+	p.partial = append([]byte(nil), rest...)
+	return nil
+}
+
+// next takes the key that comes first.
+func (p *parser) next() (key []byte, ok bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch {
+	case p.gate || !p.active:
+		return nil, false
+	case p.stopping:
+		p.stopping = false
+		p.keys = [][]byte{{keyEOF}}
+		return []byte{keyInterrupt}, true
+	case p.redo:
+		p.redo, p.gate, p.end = false, true, endRedo
+		p.onRedo()
+		return []byte{'\r'}, true
+	case len(p.keys) > 0:
+		key, p.keys = p.keys[0], p.keys[1:]
+		p.note(key)
+		return key, true
+	case p.refresh && !p.choosing:
+		p.refresh = false
+		return []byte{}, true
+	}
+	return nil, false
+}
+
+// note looks at a key of the user's before it is handed over.
+func (p *parser) note(key []byte) {
+	p.choosing = false
+	switch k := prompt.GetKey(key); k {
+	case prompt.Enter, prompt.ControlM:
+		p.gate, p.end = true, endEnter
+	case prompt.ControlC:
+		now := time.Now()
+		if now.Sub(p.interrupts) < twice {
+			p.keys = [][]byte{{keyEOF}}
+		}
+		p.interrupts = now
+	case prompt.Tab, prompt.BackTab, prompt.Up, prompt.Down:
+		p.choosing = true
+	}
+}
+
+// stop makes the Input that runs, or the next one, end as by Ctrl-C and Ctrl-D.
+func (p *parser) stop() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.stopping = true
+}
+
+// interrupt is a Ctrl-C that came as a signal.
+func (p *parser) interrupt() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.keys = append(p.keys, []byte{keyInterrupt})
+}
+
+// wantRedo ends the Input that runs, if one does, so that it can begin again in a window of another size.
+func (p *parser) wantRedo() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.redo = p.active && !p.gate
+}
+
+// wantRefresh draws the prompt again, if one is live and the user does not choose from the popup.
+func (p *parser) wantRefresh() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.refresh = p.active && !p.gate
+}
+
+// ended tells how the last Input ended, and the first error of the terminal.
+func (p *parser) ended() (ending, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.end, p.err
+}
