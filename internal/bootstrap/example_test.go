@@ -14,7 +14,7 @@ import (
 func ExampleService() {
 	svc := bootstrap.NewService(memory.New(0), bootstrap.Options{})
 	svc.Start()
-	defer svc.Close()
+	defer func() { _ = svc.Close() }()
 
 	for i, name := range []string{"alice", "bob", "carol"} {
 		resp, err := svc.Join(context.Background(), &bootstrapv1.JoinRequest{Peer: &bootstrapv1.Peer{

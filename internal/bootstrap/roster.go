@@ -132,7 +132,7 @@ func next(r *bootstrapv1.Roster, cfg *bootstrapv1.Config, peers []*bootstrapv1.P
 		Revision: r.GetRevision() + 1,
 		Config:   cfg,
 		Peers:    peers,
-		Count:    uint32(len(peers)),
+		Count:    uint32(len(peers)), //nolint:gosec // at most 1000
 	}
 }
 

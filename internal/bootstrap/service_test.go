@@ -384,6 +384,6 @@ func TestSlowWatch(t *testing.T) {
 			t.Errorf("%d rosters for %d changes that nobody read, want at most 3", got, n)
 		}
 		cancel()
-		<-done
+		_ = <-done // that of the context
 	})
 }

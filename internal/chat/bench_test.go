@@ -68,7 +68,7 @@ func (m *meter) send(i, receivers int) {
 func (m *meter) delivered(e *eventv1.Message) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	i := int(e.GetSeq()) - 1 //nolint:gosec // counted from 1
+	i := int(e.GetSeq()) - 1
 	m.latencies = append(m.latencies, time.Since(m.sent[i]))
 	if m.left[i]--; m.left[i] == 0 {
 		<-m.slots

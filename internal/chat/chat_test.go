@@ -70,7 +70,7 @@ func TestBrokenLinksLoseAndRepeatNothing(t *testing.T) {
 	for seed := range uint64(3) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			t.Parallel()
-			rnd := rand.New(rand.NewPCG(seed, 1)) //nolint:gosec // to be repeated
+			rnd := rand.New(rand.NewPCG(seed, 1))
 			r := newRoom(t, "alice", "bob", "carol")
 			r.start()
 			for i := range 300 {

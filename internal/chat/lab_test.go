@@ -27,7 +27,6 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // once, and connections in memory that a test can cut.
 type room struct {
 	t     testing.TB
-	mu    sync.Mutex
 	peers []*fakePeer
 }
 

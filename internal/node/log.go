@@ -17,8 +17,8 @@ const tailLines = 512
 // Logs is where the log of a node goes: to one writer (standard error, or above a live prompt), to a
 // file while one is set, and into a ring of the last 512 lines. Its level can change while it runs.
 type Logs struct {
-	level atomic.Int32
-	out   io.Writer // renders JSON lines for people, or passes them on
+	level atomic.Int32 // a zerolog.Level, which is between -1 and 7
+	out   io.Writer    // renders JSON lines for people, or passes them on
 
 	mu   sync.Mutex
 	file *os.File // guarded by mu; nil when there is none
@@ -46,7 +46,9 @@ func NewLogs(w io.Writer, format, level string, terminal, color bool) (*Logs, er
 func (l *Logs) Logger() zerolog.Logger { return zerolog.New(l).With().Timestamp().Logger() }
 
 // Level is the lowest level that is written.
-func (l *Logs) Level() string { return zerolog.Level(l.level.Load()).String() }
+func (l *Logs) Level() string { return l.lowest().String() }
+
+func (l *Logs) lowest() zerolog.Level { return zerolog.Level(l.level.Load()) } //nolint:gosec // see level
 
 // SetLevel changes the lowest level that is written: trace, debug, info, warn, error or disabled.
 func (l *Logs) SetLevel(level string) error {
@@ -54,7 +56,7 @@ func (l *Logs) SetLevel(level string) error {
 	if err != nil || level == "" {
 		return fmt.Errorf("log level %q is none of trace, debug, info, warn, error, disabled", level)
 	}
-	l.level.Store(int32(lv)) //nolint:gosec // a level is between -1 and 7
+	l.level.Store(int32(lv))
 	return nil
 }
 
@@ -90,7 +92,7 @@ func (l *Logs) Write(p []byte) (int, error) { return l.WriteLevel(zerolog.NoLeve
 
 // WriteLevel writes a line if its level is high enough.
 func (l *Logs) WriteLevel(level zerolog.Level, p []byte) (int, error) {
-	if level < zerolog.Level(l.level.Load()) {
+	if level < l.lowest() {
 		return len(p), nil
 	}
 	l.mu.Lock()

@@ -16,6 +16,11 @@ import (
 )
 
 func (p *Peer) bootstrapCommands() []app.Spec {
+	return append(p.rosterPlace(), p.rosterAdmin()...)
+}
+
+// rosterPlace are the commands about this peer's own place.
+func (p *Peer) rosterPlace() []app.Spec {
 	return []app.Spec{
 		{
 			Name:    "bootstrap join",
@@ -63,6 +68,12 @@ func (p *Peer) bootstrapCommands() []app.Spec {
 			Example: "bootstrap refill",
 			Run:     p.calling(p.bootstrapRefill),
 		},
+	}
+}
+
+// rosterAdmin are the commands about the roster as a whole.
+func (p *Peer) rosterAdmin() []app.Spec {
+	return []app.Spec{
 		{
 			Name:    "bootstrap reset",
 			Summary: "empty the roster of the group; its configuration stays",

@@ -97,7 +97,7 @@ func (k *keeper) run(ctx context.Context) {
 			wait = time.Second
 		}
 		// A tenth of jitter, so that peers that started together do not call together for ever.
-		timer := time.NewTimer(wait - time.Duration(rand.Int64N(int64(wait)/10+1))) //nolint:gosec // no secret
+		timer := time.NewTimer(wait - time.Duration(rand.Int64N(int64(wait)/10+1)))
 		select {
 		case <-ctx.Done():
 			timer.Stop()

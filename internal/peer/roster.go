@@ -53,7 +53,7 @@ func (p *Peer) bootstrapJoin(ctx context.Context, say Progress) error {
 			return nil
 		}
 		if ctx.Err() == nil && unreachable(err) {
-			pause := wait/2 + time.Duration(rand.Int64N(int64(wait))) //nolint:gosec // no secret
+			pause := wait/2 + time.Duration(rand.Int64N(int64(wait)))
 			say("bootstrap service %s is not reachable (%s); trying again in %s",
 				p.cfg.BootstrapAddr, status.Convert(err).Message(), pause.Round(time.Millisecond))
 			if sleep(ctx, pause) == nil {

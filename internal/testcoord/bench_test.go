@@ -35,7 +35,7 @@ func BenchmarkStep(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	defer conn.Close() //nolint:errcheck // the benchmark is over
+	defer conn.Close()
 	attached := make(chan error, 1)
 	go func() {
 		_, err := Attach(context.Background(), testcoordv1.NewCoordinatorServiceClient(conn), &testcoordv1.Hello{Name: "alice"},

@@ -52,7 +52,7 @@ func minimalPeer() int {
 	if err != nil {
 		return 3
 	}
-	defer conn.Close() //nolint:errcheck // the process ends
+	defer conn.Close()
 	if os.Getenv(peerMode) == "lingers" {
 		time.AfterFunc(time.Second, func() { _ = conn.Close() })
 	}
@@ -122,9 +122,9 @@ func newProcessLab(t *testing.T, src string, opt Options, modes map[string]strin
 	go func() { served <- server.Serve(listener) }()
 	t.Cleanup(func() {
 		server.Stop()
-		<-served
+		_ = <-served // the server was stopped
 		for _, cmd := range l.cmds {
-			if err := syscall.Kill(-cmd.Process.Pid, 0); err != syscall.ESRCH { //nolint:errorlint // a plain number
+			if err := syscall.Kill(-cmd.Process.Pid, 0); err != syscall.ESRCH {
 				t.Errorf("process group %d is left behind: %v", cmd.Process.Pid, err)
 			}
 		}

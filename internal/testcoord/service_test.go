@@ -67,7 +67,7 @@ func TestPeersOfOthers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newLab(t, "peers alice bob\nall init\nexpect all members alive = 2\nlab restart bob\nbob init\nlab kill bob\n", Options{})
 		suite, runner := l.c.suite, l.runner
-		*l.c = *New(suite, Options{Out: &l.out}) //nolint:govet // nothing has used its lock yet
+		*l.c = *New(suite, Options{Out: &l.out})
 		go func() {
 			for range 2 {
 				p, _ := runner.Start(context.Background(), "bob")
@@ -194,7 +194,7 @@ func TestCoordinatorIsLost(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		l := newLab(t, "alice sleep 1h\n", Options{})
-		*l.c = *New(l.c.suite, Options{StepTimeout: time.Hour}) //nolint:govet // nothing has used its lock yet
+		*l.c = *New(l.c.suite, Options{StepTimeout: time.Hour})
 		ended := make(chan error)
 		go func() {
 			p := &fakePeer{name: "alice", group: l.runner.group, log: event.New("alice", 10)}

@@ -65,7 +65,7 @@ func Peer(i int) *bootstrapv1.Peer {
 		Id:   fmt.Sprintf("00000000-0000-4000-8000-%012d", i),
 		Name: fmt.Sprintf("peer%d", i),
 		Host: "127.0.0.1",
-		Port: uint32(i%65535) + 1,
+		Port: uint32(i%65535) + 1, //nolint:gosec // a port
 	}
 }
 
