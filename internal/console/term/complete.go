@@ -39,29 +39,30 @@ func (p *popup) height(width int) int {
 	return max(0, min(popupRows, p.rows-width/p.cols-3))
 }
 
-// complete is go-prompt's Completer. go-prompt asks after each key; and, with an empty text,
+// complete is go-prompt's Completer. go-prompt asks after each key; and, with an empty text and no key,
 // before it handles most keys.
 func (f *front) complete(d prompt.Document) []prompt.Suggest {
-	key := d.LastKeyStroke()
-	if d.Text != "" || key == prompt.NotDefined {
-		// Not before a line ends, where go-prompt still needs the prefix that it has drawn.
-		f.prefix.set(f.Prefix(), f.popup.cols)
-	}
-	rows := f.fit(d.Text)
-	if rows == 0 || f.popup.cols-runewidth.StringWidth(f.prefix.get())-1 < popupCols || d.Text == "" && key != prompt.Tab {
-		return nil
-	}
 	head, tail := d.TextBeforeCursor(), d.TextAfterCursor()
-	switch key {
-	case prompt.Tab, prompt.BackTab, prompt.Up, prompt.Down:
-		// While the user chooses, the offers must stay: go-prompt panics when they get fewer.
-		if head == f.popup.head && tail == f.popup.tail && f.popup.offers != nil {
-			return f.popup.offers
-		}
+	key := d.LastKeyStroke()
+	if chooses(key) && head == f.popup.head && tail == f.popup.tail && f.popup.offers != nil {
+		return f.popup.offers // as they are: go-prompt panics when they get fewer under the selection
 	}
-	f.popup.head, f.popup.tail = head, tail
-	f.popup.offers = f.offers(head, tail)
+	if head+tail == "" && key == prompt.Escape {
+		return nil // before a key, where go-prompt still needs the prefix that it has drawn
+	}
+	f.prefix.set(f.Prefix(), f.popup.cols)
+	f.popup.head, f.popup.tail, f.popup.offers = head, tail, nil
+	rows := f.fit(head + tail)
+	room := f.popup.cols - runewidth.StringWidth(f.prefix.get()) - 1
+	if rows > 0 && room >= popupCols && (head+tail != "" || key == prompt.Tab) {
+		f.popup.offers = f.offers(head, tail)
+	}
 	return f.popup.offers
+}
+
+// chooses reports whether a key moves the selection.
+func chooses(key prompt.Key) bool {
+	return key == prompt.Tab || key == prompt.BackTab || key == prompt.Up || key == prompt.Down
 }
 
 // offers asks the backend.

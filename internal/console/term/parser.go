@@ -34,19 +34,19 @@ type parser struct {
 	fd     int
 	onRedo func() // called just before the key that ends Input for a redo
 
-	mu         sync.Mutex
-	cooked     *xterm.State // guarded by mu, like all below; as the terminal was found
-	err        error        // the first failure of Setup or TearDown, which go-prompt does not report
-	active     bool         // whether a line is edited
-	gate       bool         // closed after Enter: go-prompt would lose what is read before the next Setup
-	end        ending
-	keys       [][]byte // read and not yet handed over
-	partial    []byte   // the begin of a key
-	stopping   bool     // Ctrl-C and Ctrl-D come before all else
-	redo       bool     // an Enter that is not the user's comes before all else
-	refresh    bool     // a key that does nothing but draw is wanted
-	choosing   bool     // whether the last key moves in the popup
-	interrupts time.Time
+	mu          sync.Mutex
+	cooked      *xterm.State // guarded by mu, like all below; as the terminal was found
+	err         error        // the first failure of Setup or TearDown, which go-prompt does not report
+	active      bool         // whether a line is edited
+	gate        bool         // closed after Enter: go-prompt would lose what is read before the next Setup
+	end         ending
+	keys        [][]byte  // read and not yet handed over
+	partial     []byte    // the begin of a key
+	stopping    bool      // Ctrl-C and Ctrl-D come before all else
+	redo        bool      // an Enter that is not the user's comes before all else
+	refresh     bool      // a key that does nothing but draw is wanted
+	choosing    bool      // whether the last key moves the selection
+	interrupted time.Time // when the last key was Ctrl-C, else zero
 }
 
 func newParser(fd int) *parser { return &parser{fd: fd, onRedo: func() {}} }
@@ -179,18 +179,18 @@ func (p *parser) next() (key []byte, ok bool) {
 
 // note looks at a key of the user's before it is handed over.
 func (p *parser) note(key []byte) {
-	p.choosing = false
-	switch k := prompt.GetKey(key); k {
+	k := prompt.GetKey(key)
+	p.choosing = chooses(k)
+	before := p.interrupted
+	p.interrupted = time.Time{}
+	switch k {
 	case prompt.Enter, prompt.ControlM:
 		p.gate, p.end = true, endEnter
 	case prompt.ControlC:
-		now := time.Now()
-		if now.Sub(p.interrupts) < twice {
+		p.interrupted = time.Now()
+		if p.interrupted.Sub(before) < twice {
 			p.keys = [][]byte{{keyEOF}}
 		}
-		p.interrupts = now
-	case prompt.Tab, prompt.BackTab, prompt.Up, prompt.Down:
-		p.choosing = true
 	}
 }
 
