@@ -75,7 +75,7 @@ func cell(v any) string {
 // Duration shows a duration with three significant digits, which is all that a measurement
 // on a busy machine is worth.
 func Duration(d time.Duration) string {
-	for unit := time.Duration(1); unit < time.Hour; unit *= 10 {
+	for unit := time.Duration(1); unit < time.Second; unit *= 10 {
 		if d < 1000*unit {
 			return d.Round(unit).String()
 		}
