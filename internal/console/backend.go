@@ -47,7 +47,7 @@ func (l *Local) Complete(_ context.Context, line string, cursor int) (offers []a
 func complete(t *command.Table, live command.Live, line string, cursor int) (offers []app.Suggestion, start int) {
 	defer func() {
 		if recover() != nil {
-			offers = nil
+			offers, start = nil, cursor
 		}
 	}()
 	return t.Complete(line, cursor, live)

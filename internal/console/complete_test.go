@@ -1,0 +1,62 @@
+package console
+
+import (
+	"context"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"peerlab.example/peerlab/internal/command"
+)
+
+func TestCompletionThatPanicsOffersNothing(t *testing.T) {
+	t.Parallel()
+	b, _, _ := newTestBackend(t)
+	if offers, _ := b.Complete(context.Background(), "trap ", 5); len(offers) != 0 {
+		t.Errorf("offers %v", offers)
+	}
+	if o := b.Execute(context.Background(), "trap x", io.Discard); o.Err != nil {
+		t.Error(o.Err)
+	}
+}
+
+func TestCompleteFiles(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir() + "/"
+	for _, name := range []string{"a.txt", "a b.txt", ".hidden", "bad\x1bname"} {
+		if err := os.WriteFile(dir+name, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Mkdir(filepath.Join(dir, "afolder"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	b, _, _ := newTestBackend(t)
+	for prefix, want := range map[string][]string{
+		"a":    {dir + "a.txt", dir + "afolder/"},
+		"":     {command.Quote(dir + "a b.txt"), dir + "a.txt", dir + "afolder/"},
+		".":    {dir + ".hidden"},
+		"none": nil,
+		"x/y":  nil,
+	} {
+		line := "execute " + dir + prefix
+		offers, start := b.Complete(context.Background(), line, len(line))
+		var got []string
+		for _, o := range offers {
+			got = append(got, o.Text)
+		}
+		slices.Sort(want)
+		slices.Sort(got)
+		t.Logf("%q: %q", prefix, got)
+		for _, w := range want {
+			if w[0] != '"' && !slices.Contains(got, w) {
+				t.Errorf("%q: offers %q, want %q", prefix, got, want)
+			}
+		}
+		if start != len("execute ") || len(got) > len(want) {
+			t.Errorf("%q: offers %q from %d, want %q", prefix, got, start, want)
+		}
+	}
+}
