@@ -45,7 +45,7 @@ func (v *view) joined(e *entry, node string, m app.Member, now time.Time) []app.
 	was := e.State
 	v.refresh(e, m)
 	e.listed, e.leaving, e.replaced, e.dead, e.due = true, false, false, nil, time.Time{}
-	if node == v.self || !e.shown || was == app.Alive {
+	if node == v.self || was == app.Alive {
 		return nil
 	}
 	return v.set(e, app.Alive, app.Recovered, now)
@@ -99,6 +99,7 @@ func (v *view) namesakes(e *entry) []*entry {
 // replace takes an incarnation out of the list for good, as lost if it was live.
 func (v *view) replace(e *entry, now time.Time) []app.MemberEvent {
 	e.replaced = true
+	e.suspect = max(e.suspect, e.alive) // only a newer incarnation refutes it
 	if e.gone() {
 		return nil
 	}
@@ -125,6 +126,7 @@ func (v *view) dropped(e *entry, now time.Time) []app.MemberEvent {
 		e.State = app.Left
 		return nil
 	case !e.shown:
+		v.set(e, app.Lost, app.WasLost, now)
 		delete(v.entries, e.node)
 		return nil
 	case e.gone():
@@ -165,6 +167,12 @@ func (v *view) settle(e *entry, s app.State, now time.Time) []app.MemberEvent {
 
 // set changes the state of a member and tells of it.
 func (v *view) set(e *entry, s app.State, c app.Change, now time.Time) []app.MemberEvent {
+	switch {
+	case s == app.Suspect:
+		v.digest.suspect(e.node)
+	case e.State == app.Suspect:
+		v.digest.clear(e.node)
+	}
 	e.State, e.since = s, now
 	if !e.shown {
 		return nil

@@ -13,7 +13,7 @@ type delegate struct {
 	queue   *queue
 	digest  *digester
 	meta    func() []byte
-	pending *memberlist.TransmitLimitedQueue // our broadcasts
+	pending func(overhead, limit int) [][]byte // our broadcasts
 }
 
 var (
@@ -67,7 +67,7 @@ func (d *delegate) NotifyMsg(b []byte) { d.queue.put(note{gossip: slices.Clone(b
 
 // GetBroadcasts implements memberlist.Delegate.
 func (d *delegate) GetBroadcasts(overhead, limit int) [][]byte {
-	return d.pending.GetBroadcasts(overhead, limit)
+	return d.pending(overhead, limit)
 }
 
 // LocalState implements memberlist.Delegate. State of ours stays out of push/pull, so that it stays small.

@@ -31,29 +31,41 @@ func decodeDigest(b []byte) (digest, bool) {
 	return digest{hash: m.GetHash(), alive: m.GetAlive()}, true
 }
 
-// digester keeps the digest of memberlist's live nodes, this one included. memberlist calls it
-// in the same critical section in which it changes its list, so it is never behind.
+// digester keeps the digest of the members that are alive, this one included: those that memberlist
+// lists, less those that are suspect. memberlist lists suspects, but a node that alone
+// missed a refutation would keep its suspicion until it takes the member for dead.
 type digester struct {
-	mu      sync.Mutex
-	now     digest    // guarded by mu
-	changed time.Time // guarded by mu
+	mu       sync.Mutex
+	listed   digest    // guarded by mu; never behind: memberlist calls from where it changes its list
+	suspects digest    // guarded by mu; as the view has them
+	changed  time.Time // guarded by mu
 }
 
-func (d *digester) add(node string)    { d.change(hashNode(node), 1) }
-func (d *digester) remove(node string) { d.change(-hashNode(node), ^uint32(0)) }
+func (d *digester) add(node string)    { d.change(&d.listed, hashNode(node), 1) }
+func (d *digester) remove(node string) { d.change(&d.listed, -hashNode(node), ^uint32(0)) }
 
-func (d *digester) change(hash uint64, n uint32) {
+func (d *digester) suspect(node string) { d.change(&d.suspects, hashNode(node), 1) }
+func (d *digester) clear(node string)   { d.change(&d.suspects, -hashNode(node), ^uint32(0)) }
+
+func (d *digester) change(set *digest, hash uint64, n uint32) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.now.hash += hash
-	d.now.alive += n
+	set.hash += hash
+	set.alive += n
 	d.changed = time.Now()
 }
 
 func (d *digester) get() digest {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.now
+	return digest{hash: d.listed.hash - d.suspects.hash, alive: d.listed.alive - d.suspects.alive}
+}
+
+// members counts those that memberlist lists, this one included.
+func (d *digester) members() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return int(d.listed.alive)
 }
 
 // quiet is how long the set has been as it is.

@@ -21,4 +21,11 @@
 // of state that it accepts (alive, suspect, dead) it gossips on, within one gossip interval;
 // so what a node sends itself says what its memberlist believes, with the incarnation
 // that orders it, and, in "dead", who said so: a member that left, or another one.
+// Refutations are also read from what comes in.
+//
+// How convergence loses its tail: each answer to a probe carries a digest of the members that
+// the answering node takes for alive. When answers keep differing from the node's own, it
+// does a full sync with one that differs (repair.go). Without that, of 20 mass joins of 50
+// members, 3 with the lan profile and all 20 with local took longer than 10 s; with it, of
+// 100 each, none (TestMassJoinTail).
 package membership

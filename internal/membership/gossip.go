@@ -6,7 +6,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/hashicorp/memberlist"
 	"google.golang.org/protobuf/proto"
 
 	"peerlab.example/peerlab/app"
@@ -17,13 +16,6 @@ const (
 	// packetSize is the largest packet of gossip, memberlist's default: it passes through
 	// networks with a frame of 1500 bytes in one piece.
 	packetSize = 1400
-	// broadcastsWaiting is how many broadcasts wait to be sent, our own and those of others.
-	broadcastsWaiting = 1024
-	// broadcastMult is the RetransmitMult of broadcasts, at least. A message that each of N members sends
-	// on m times at random misses a given member with a chance of about e^-m: with memberlist's
-	// 4 (m = 8 for 50 members) one broadcast in 60 missed somebody. With 8 (m = 16) it is one
-	// in 200,000. What memberlist gossips itself is repaired by digests; broadcasts are not.
-	broadcastMult = 8
 	// window is how far apart the numbers of two broadcasts of one origin may arrive; one that is
 	// older counts as known.
 	window = 4096
@@ -53,7 +45,7 @@ func room(cfg Config) int {
 type gossip struct {
 	id      string
 	room    int
-	queue   *memberlist.TransmitLimitedQueue
+	queue   *outbox
 	seq     atomic.Uint64
 	dropped atomic.Uint64
 
@@ -72,17 +64,9 @@ type seen struct {
 func newGossip(id string, mult int, members func() int, room int) *gossip {
 	return &gossip{
 		id: id, room: room, origins: make(map[string]*seen),
-		queue: &memberlist.TransmitLimitedQueue{NumNodes: members, RetransmitMult: max(mult, broadcastMult)},
+		queue: &outbox{members: members, mult: max(mult, broadcastMult)},
 	}
 }
-
-// message is an encoded broadcast; none makes another one obsolete.
-type message []byte
-
-func (m message) Invalidates(memberlist.Broadcast) bool { return false }
-func (m message) Message() []byte                       { return m }
-func (m message) Finished()                             {}
-func (m message) UniqueBroadcast()                      {}
 
 // Broadcast gossips payload to the application on all other members: each gets it at most
 // once, in any order. At most app.MaxBroadcast bytes.
@@ -107,22 +91,10 @@ func (n *Node) send(g *membershipv1.Gossip) error {
 	if len(b) > n.gossip.room {
 		return fmt.Errorf("broadcast of %d bytes with its frame: %d is the most: %w", len(b), n.gossip.room, ErrTooLarge)
 	}
-	if !n.gossip.put(b) {
+	if !n.gossip.queue.put(b) {
 		return fmt.Errorf("broadcast: %w", ErrBusy)
 	}
 	return nil
-}
-
-// put queues a message unless too many wait. With nobody to send to, it does nothing.
-func (g *gossip) put(b []byte) bool {
-	if g.queue.NumNodes() <= 1 {
-		return true
-	}
-	if g.queue.NumQueued() >= broadcastsWaiting {
-		return false
-	}
-	g.queue.QueueBroadcast(message(b))
-	return true
 }
 
 // received handles a broadcast that arrived: the first time, it is sent on and delivered.
@@ -134,7 +106,7 @@ func (n *Node) received(b []byte) {
 	if !n.gossip.first(g.GetOrigin(), g.GetSeq(), time.Now()) {
 		return
 	}
-	if !n.gossip.put(b) {
+	if !n.gossip.queue.put(b) {
 		n.gossip.dropped.Add(1)
 	}
 	if l := g.GetLeave(); l != nil {

@@ -145,6 +145,48 @@ func TestTooManyBroadcastsAreRefused(t *testing.T) {
 	})
 }
 
+func TestOutbox(t *testing.T) {
+	t.Parallel()
+	members := 9
+	o := &outbox{members: func() int { return members }, mult: 2} // each is sent twice
+	var sent []string
+	take := func(limit int) {
+		for _, m := range o.take(2, limit) {
+			sent = append(sent, string(m))
+		}
+	}
+	check := func(what, want string) {
+		t.Helper()
+		if got := strings.Join(sent, " "); got != want {
+			t.Errorf("%s: sent %q, want %q", what, got, want)
+		}
+		sent = nil
+	}
+	// All of one length, the box empty or with one in it in between.
+	o.put([]byte("a1"))
+	take(5)
+	o.put([]byte("b1"))
+	take(5)
+	take(5)
+	o.put([]byte("c1"))
+	take(9)
+	take(100)
+	check("one packet after the other", "a1 b1 b1 c1 a1 c1")
+	o.put([]byte("largest"))
+	o.put([]byte("small"))
+	take(8)
+	take(8)
+	take(8)
+	check("what does not fit does not hold up others", "small small")
+	if o.size() != 1 {
+		t.Errorf("%d wait, want 1", o.size())
+	}
+	members = 1
+	if !o.put([]byte("x")) || o.size() != 1 {
+		t.Error("a broadcast waits although there is nobody to send it to")
+	}
+}
+
 func TestSeenNumbers(t *testing.T) {
 	t.Parallel()
 	// Against a set, over random numbers that arrive out of order.

@@ -57,7 +57,7 @@ func (n *Node) Leave(ctx context.Context) error {
 		return nil
 	}
 	n.seeking.Store(false)
-	alone := n.digest.get().alive <= 1
+	alone := n.digest.members() <= 1
 	if !alone {
 		// Ours says so even if memberlist's does not arrive; it cannot be too large, and nothing is full.
 		_ = n.send(&membershipv1.Gossip{What: &membershipv1.Gossip_Leave{Leave: &membershipv1.Leave{Id: n.cfg.ID}}})

@@ -88,15 +88,15 @@ func New(cfg Config, n network.Network, log zerolog.Logger) (*Node, error) {
 		log:    log.With().Str("component", "membership").Str("node", cfg.Name).Logger(),
 		queue:  newQueue(),
 		digest: &digester{},
-		view:   newView(self, 4*cfg.Tuning.GossipInterval, cfg.Tuning.KeepGone),
 	}
+	node.view = newView(self, node.digest, 4*cfg.Tuning.GossipInterval, cfg.Tuning.KeepGone)
 	node.meta.Store(&meta)
 	observer, err := newObserver(cfg.Key, func(r rumour) { node.queue.put(note{rumour: &r}) })
 	if err != nil {
 		return nil, err
 	}
-	node.transport = newTransport(n, cfg.Tuning.DialTimeout, observer.packet)
-	node.gossip = newGossip(cfg.ID, cfg.Tuning.RetransmitMult, func() int { return int(node.digest.get().alive) }, room(cfg))
+	node.transport = newTransport(n, cfg.Tuning.DialTimeout, observer)
+	node.gossip = newGossip(cfg.ID, cfg.Tuning.RetransmitMult, node.digest.members, room(cfg))
 	node.repair = newRepair(cfg.Tuning)
 	node.ctx, node.stop = context.WithCancel(context.Background())
 	return node, nil
@@ -182,7 +182,7 @@ func (n *Node) memberlistConfig(addr netip.AddrPort) *memberlist.Config {
 	c.DNSConfigPath = ""
 	c.Logger = newLogger(n.log)
 	c.MetricLabels = []metrics.Label{{Name: "node", Value: c.Name}, {Name: "group", Value: n.cfg.Group}}
-	d := &delegate{queue: n.queue, digest: n.digest, meta: func() []byte { return *n.meta.Load() }, pending: n.gossip.queue}
+	d := &delegate{queue: n.queue, digest: n.digest, meta: func() []byte { return *n.meta.Load() }, pending: n.gossip.queue.take}
 	c.Delegate, c.Events, c.Ping, c.Alive = d, d, d, d
 	return c
 }
@@ -277,7 +277,7 @@ func (n *Node) HealthScore() int {
 func (n *Node) Stats() Stats {
 	return Stats{
 		HealthScore: n.HealthScore(),
-		Queued:      n.gossip.queue.NumQueued(),
+		Queued:      n.gossip.queue.size(),
 		Dropped:     n.queue.drops() + n.gossip.dropped.Load(),
 		Syncs:       n.repair.syncs.Load(),
 		Heals:       n.repair.heals.Load(),

@@ -32,7 +32,10 @@ type rumour struct {
 	from        string // who suspects, or said that it is dead
 }
 
-// observer reads the packets that leave this node. Each different rumour is told once.
+// observer reads the packets that leave this node, and of those that come the refutations: memberlist's
+// queue (v0.7.0) may lose a message before it was sent once, when one takes the place of the only
+// one in it and the next has the same length, since it gives both the same key. Each different
+// rumour is told once.
 type observer struct {
 	aead cipher.AEAD // nil without encryption
 	tell func(rumour)
@@ -59,9 +62,15 @@ func newObserver(key []byte, tell func(rumour)) (*observer, error) {
 	return o, err
 }
 
-// packet reads one packet as memberlist gives it to the transport. What it does not
-// understand it passes over.
-func (o *observer) packet(b []byte) {
+// sent reads one packet as memberlist gives it to the transport.
+func (o *observer) sent(b []byte) { o.packet(b, false) }
+
+// came reads one packet as it came from the network. A higher incarnation than that suspected is
+// accepted by memberlist whenever it arrives.
+func (o *observer) came(b []byte) { o.packet(b, true) }
+
+// packet passes over what it does not understand.
+func (o *observer) packet(b []byte, onlyAlive bool) {
 	b, label, err := memberlist.RemoveLabelHeaderFromPacket(b)
 	if err != nil {
 		return
@@ -77,18 +86,18 @@ func (o *observer) packet(b []byte) {
 	if len(b) > 5 && b[0] == msgCRC {
 		b = b[5:]
 	}
-	o.message(b)
+	o.message(b, onlyAlive)
 }
 
-func (o *observer) message(b []byte) {
+func (o *observer) message(b []byte, onlyAlive bool) {
 	if len(b) < 2 {
 		return
 	}
 	switch b[0] {
 	case msgCompound:
-		o.compound(b[1:])
+		o.compound(b[1:], onlyAlive)
 	case msgSuspect, msgAlive, msgDead:
-		if o.isNew(b) {
+		if (b[0] == msgAlive || !onlyAlive) && o.isNew(b) {
 			if r, ok := decodeRumour(b); ok {
 				o.tell(r)
 			}
@@ -97,7 +106,7 @@ func (o *observer) message(b []byte) {
 }
 
 // compound is a count (1 byte), as many lengths (2 bytes each), and the messages.
-func (o *observer) compound(b []byte) {
+func (o *observer) compound(b []byte, onlyAlive bool) {
 	n := int(b[0])
 	if len(b) < 1+2*n {
 		return
@@ -108,7 +117,7 @@ func (o *observer) compound(b []byte) {
 		if size > len(rest) {
 			return
 		}
-		o.message(rest[:size])
+		o.message(rest[:size], onlyAlive)
 		rest = rest[size:]
 	}
 }

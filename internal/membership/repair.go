@@ -153,7 +153,7 @@ func (n *Node) tryOnce(addrs []string) {
 // maxSuspicion is twice the longest time that memberlist keeps a member suspect.
 func (n *Node) maxSuspicion() time.Duration {
 	t := n.cfg.Tuning
-	members := max(1, math.Log10(max(1, float64(n.digest.get().alive))))
+	members := max(1, math.Log10(max(1, float64(n.digest.members()))))
 	return time.Duration(2 * members * float64(t.SuspicionMult*t.SuspicionMaxMult) * float64(t.ProbeInterval))
 }
 

@@ -29,7 +29,7 @@ const (
 type transport struct {
 	net         network.Network
 	dialTimeout time.Duration
-	observe     func(packet []byte) // is shown each packet that leaves; must not keep it
+	observer    *observer // reads each packet
 
 	ctx    context.Context // ends with Shutdown
 	stop   context.CancelFunc
@@ -46,9 +46,9 @@ type transport struct {
 
 var _ memberlist.NodeAwareTransport = (*transport)(nil)
 
-func newTransport(n network.Network, dialTimeout time.Duration, observe func([]byte)) *transport {
+func newTransport(n network.Network, dialTimeout time.Duration, o *observer) *transport {
 	t := &transport{
-		net: n, dialTimeout: dialTimeout, observe: observe,
+		net: n, dialTimeout: dialTimeout, observer: o,
 		packet: make(chan *memberlist.Packet, packetBacklog),
 		stream: make(chan net.Conn),
 		conns:  make(map[*trackedConn]struct{}),
@@ -102,6 +102,7 @@ func (t *transport) readPackets() {
 			}
 			continue
 		}
+		t.observer.came(buf[:n])
 		// memberlist keeps parts of the packet until it has handled them.
 		p := &memberlist.Packet{Buf: append([]byte(nil), buf[:n]...), From: from, Timestamp: now}
 		select {
@@ -157,7 +158,7 @@ func (t *transport) FinalAdvertiseAddr(ip string, port int) (net.IP, int, error)
 
 // WriteTo implements memberlist.Transport.
 func (t *transport) WriteTo(b []byte, addr string) (time.Time, error) {
-	t.observe(b)
+	t.observer.sent(b)
 	to, err := netip.ParseAddrPort(addr)
 	if err != nil {
 		return time.Time{}, err

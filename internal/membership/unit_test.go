@@ -191,7 +191,8 @@ func FuzzObserver(f *testing.F) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			o.packet(b)
+			o.sent(b)
+			o.came(b)
 		}
 	})
 }

@@ -48,7 +48,8 @@ func older(a, b app.Member) int {
 
 // view is what this node believes. One goroutine changes it, by notes; all may read it.
 type view struct {
-	self string // memberlist's name of this node
+	self   string    // memberlist's name of this node
+	digest *digester // is told who is suspect
 	// patience is how long a dropped member waits for the rumour that says who dropped it.
 	patience time.Duration
 	keep     time.Duration // Tuning.KeepGone
@@ -57,9 +58,9 @@ type view struct {
 	entries map[string]*entry // guarded by mu; by memberlist's name
 }
 
-func newView(self app.Member, patience, keep time.Duration) *view {
+func newView(self app.Member, d *digester, patience, keep time.Duration) *view {
 	node := nodeName(self.Name, self.ID)
-	v := &view{self: node, patience: patience, keep: keep, entries: make(map[string]*entry)}
+	v := &view{self: node, digest: d, patience: patience, keep: keep, entries: make(map[string]*entry)}
 	self.Self, self.State = true, app.Alive
 	v.entries[node] = &entry{Member: self, node: node, shown: true}
 	return v

@@ -28,7 +28,7 @@ func who(word string) app.Member {
 }
 
 func newStory(t *testing.T) *story {
-	return &story{t: t, view: newView(who("me0"), time.Second, time.Hour), now: birth}
+	return &story{t: t, view: newView(who("me0"), &digester{}, time.Second, time.Hour), now: birth}
 }
 
 func (s *story) do(step string) {
@@ -126,6 +126,16 @@ func TestView(t *testing.T) {
 		var lists []string
 		for _, m := range s.view.members() {
 			lists = append(lists, m.Name+m.Addr[7:8]+" "+string(m.State))
+		}
+		suspects := digest{}
+		for _, e := range s.view.entries {
+			if e.State == app.Suspect {
+				suspects.alive++
+				suspects.hash += hashNode(e.node)
+			}
+		}
+		if got := s.view.digest.suspects; got != suspects {
+			t.Errorf("%s: the digest has suspects %v, the view %v", tt.what, got, suspects)
 		}
 		if got := strings.Join(lists, ", "); got != tt.lists {
 			t.Errorf("%s: lists\n %s\nwant\n %s", tt.what, got, tt.lists)
