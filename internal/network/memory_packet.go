@@ -32,6 +32,17 @@ func newPacketConn(m *Memory, addr address) *packetConn {
 }
 
 func (c *packetConn) ReadFrom(b []byte) (int, net.Addr, error) {
+	// As with a kernel's sockets, the end comes before the deadline, and that before what waits.
+	select {
+	case <-c.closed:
+		return 0, nil, net.ErrClosed
+	default:
+	}
+	select {
+	case <-c.readBy.passed():
+		return 0, nil, os.ErrDeadlineExceeded
+	default:
+	}
 	select {
 	case p := <-c.queue:
 		return copy(b, p.data), p.from, nil
