@@ -4,6 +4,7 @@ import (
 	"sort"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"peerlab.example/peerlab/app"
 )
@@ -22,7 +23,7 @@ type Live struct {
 func (t *Table) Complete(line string, cursor int, live Live) (offers []app.Suggestion, start int) {
 	cursor = max(0, min(cursor, len(line)))
 	head := line[:cursor]
-	start = strings.LastIndexFunc(head, unicode.IsSpace) + 1
+	start = afterSpace(head)
 	prefix := head[start:]
 	words, err := Split(head[:start])
 	if err != nil {
@@ -37,6 +38,16 @@ func (t *Table) Complete(line string, cursor int, live Live) (offers []app.Sugge
 		offers = t.command(words, prefix)
 	}
 	return offers, start
+}
+
+// afterSpace is where the last word begins.
+func afterSpace(head string) int {
+	i := strings.LastIndexFunc(head, unicode.IsSpace)
+	if i < 0 {
+		return 0
+	}
+	_, n := utf8.DecodeRuneInString(head[i:])
+	return i + n
 }
 
 // continues reports whether a first word begins names of two words.

@@ -74,6 +74,17 @@ func TestSplitScriptEndsAtAComment(t *testing.T) {
 	}
 }
 
+func TestCutComment(t *testing.T) {
+	t.Parallel()
+	for line, want := range map[string]string{
+		"": "", "# all": "", "msg a # b": "msg a ", "msg a#b '# c' #": "msg a#b '# c' ", "msg 'open # x": "msg 'open # x", "é # x": "é ",
+	} {
+		if got := CutComment(line); got != want {
+			t.Errorf("%q becomes %q, want %q", line, got, want)
+		}
+	}
+}
+
 func TestSplitCommands(t *testing.T) {
 	t.Parallel()
 	for s, want := range map[string][]string{
