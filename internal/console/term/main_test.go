@@ -7,13 +7,12 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/signal"
 	"strings"
 	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
-
-	"os/signal"
 
 	"go.uber.org/goleak"
 
@@ -50,6 +49,9 @@ func helper(mode string) int {
 		err := console.RunScript(ctx, backend, "stdin", os.Stdin, output.Command())
 		fmt.Printf("ended: %v\n", err)
 		return 0
+	}
+	if mode == "hangup" {
+		signal.Ignore(syscall.SIGHUP)
 	}
 	if mode == "chat" {
 		go h.chat(ctx)

@@ -206,6 +206,22 @@ func TestTypeAndComplete(t *testing.T) {
 	s.see("ended: <nil>")
 }
 
+func TestColorsAndMarks(t *testing.T) {
+	t.Parallel()
+	s := start(t, "plain", 24, 80, "NO_COLOR=")
+	s.ready()
+	s.send("say grü世 x\r")
+	s.see("said <grü世 x>")
+	s.ready()
+	s.mu.Lock()
+	if raw := s.raw.String(); !strings.Contains(raw, "\x1b[0;94;49m") {
+		t.Errorf("no colours in %q", raw)
+	}
+	s.mu.Unlock()
+	s.send("quit\r")
+	s.ends(0)
+}
+
 func TestTabOnEmptyLine(t *testing.T) {
 	t.Parallel()
 	s := start(t, "plain", 24, 80)
@@ -461,7 +477,7 @@ func TestHistory(t *testing.T) {
 
 func TestTerminalGone(t *testing.T) {
 	t.Parallel()
-	s := start(t, "plain", 24, 80)
+	s := start(t, "hangup", 24, 80) // not even the signal tells it
 	s.ready()
 	_ = s.slave.Close()
 	if err := s.master.Close(); err != nil {
