@@ -157,6 +157,11 @@ func (v *view) settle(e *entry, s app.State, now time.Time) []app.MemberEvent {
 	}
 	events := v.set(e, s, change, now)
 	e.replaced = v.replacedBy(e)
+	return append(events, v.reveal(e, now)...)
+}
+
+// reveal shows who waited for the name of e.
+func (v *view) reveal(e *entry, now time.Time) (events []app.MemberEvent) {
 	for _, o := range v.namesakes(e) {
 		if !o.shown && o.listed {
 			events = append(events, v.show(o, now)...)
@@ -217,13 +222,7 @@ func (v *view) suspected(e *entry, r rumour, now time.Time) []app.MemberEvent {
 	if v.replacedBy(e) {
 		return v.replace(e, now)
 	}
-	events := v.set(e, app.Suspect, app.Suspected, now)
-	for _, o := range v.namesakes(e) {
-		if !o.shown && o.listed {
-			events = append(events, v.show(o, now)...)
-		}
-	}
-	return events
+	return append(v.set(e, app.Suspect, app.Suspected, now), v.reveal(e, now)...)
 }
 
 // goodbye: a member announced that it leaves, or, under its name, a newer incarnation of it
@@ -241,7 +240,7 @@ func (v *view) goodbye(id, origin string, now time.Time) []app.MemberEvent {
 			return v.settle(e, app.Left, now)
 		}
 	case o != nil && o.Name == e.Name && older(e.Member, o.Member) < 0:
-		return v.replace(e, now)
+		return append(v.replace(e, now), v.reveal(e, now)...)
 	}
 	return nil
 }

@@ -25,7 +25,7 @@ var (
 
 // NotifyJoin implements memberlist.EventDelegate.
 func (d *delegate) NotifyJoin(n *memberlist.Node) {
-	d.digest.add(n.Name)
+	d.digest.list(n.Name, n.Meta)
 	if m, err := decodeMeta(n); err == nil {
 		d.queue.put(note{joined: &m, node: n.Name})
 	}
@@ -33,6 +33,7 @@ func (d *delegate) NotifyJoin(n *memberlist.Node) {
 
 // NotifyUpdate implements memberlist.EventDelegate.
 func (d *delegate) NotifyUpdate(n *memberlist.Node) {
+	d.digest.list(n.Name, n.Meta)
 	if m, err := decodeMeta(n); err == nil {
 		d.queue.put(note{updated: &m, node: n.Name})
 	}

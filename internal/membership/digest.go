@@ -10,7 +10,8 @@ import (
 	membershipv1 "peerlab.example/peerlab/proto/peerlab/membership/v1"
 )
 
-// digest is a short name of a set of live members: the sum of a hash of each, and their number.
+// digest is a short name of a set of live members: the sum of a hash of each, over its name and
+// announcement, and their number.
 // Two nodes with the same set have the same digest; the other way round it may fail once in 2^64.
 type digest struct {
 	hash  uint64
@@ -31,41 +32,71 @@ func decodeDigest(b []byte) (digest, bool) {
 	return digest{hash: m.GetHash(), alive: m.GetAlive()}, true
 }
 
-// digester keeps the digest of the members that are alive, this one included: those that memberlist
-// lists, less those that are suspect. memberlist lists suspects, but a node that alone
-// missed a refutation would keep its suspicion until it takes the member for dead.
+// digester keeps the digest of the members that are alive, this one included, with what they announce:
+// those that memberlist lists, less those that are suspect. memberlist lists suspects too, but a
+// node that alone missed a refutation would keep its suspicion until it takes the member for dead;
+// and one that missed an announcement would not know how to reach an application.
 type digester struct {
 	mu       sync.Mutex
-	listed   digest    // guarded by mu; never behind: memberlist calls from where it changes its list
-	suspects digest    // guarded by mu; as the view has them
-	changed  time.Time // guarded by mu
+	listed   map[string]uint64   // guarded by mu; hashes by node; never behind: memberlist calls from where it changes its list
+	suspects map[string]struct{} // guarded by mu; as the view has them
+	now      digest              // guarded by mu
+	changed  time.Time           // guarded by mu
 }
 
-func (d *digester) add(node string)    { d.change(&d.listed, hashNode(node), 1) }
-func (d *digester) remove(node string) { d.change(&d.listed, -hashNode(node), ^uint32(0)) }
+func newDigester() *digester {
+	return &digester{listed: make(map[string]uint64), suspects: make(map[string]struct{})}
+}
 
-func (d *digester) suspect(node string) { d.change(&d.suspects, hashNode(node), 1) }
-func (d *digester) clear(node string)   { d.change(&d.suspects, -hashNode(node), ^uint32(0)) }
+// list adds a node, or takes over what it announces now.
+func (d *digester) list(node string, meta []byte) {
+	d.change(node, func() { d.listed[node] = hashNode(node, meta) })
+}
 
-func (d *digester) change(set *digest, hash uint64, n uint32) {
+func (d *digester) remove(node string) {
+	d.change(node, func() { delete(d.listed, node) })
+}
+
+func (d *digester) suspect(node string) {
+	d.change(node, func() { d.suspects[node] = struct{}{} })
+}
+
+func (d *digester) clear(node string) {
+	d.change(node, func() { delete(d.suspects, node) })
+}
+
+// change takes the node out of the digest, lets f change what is known of it, and puts it back.
+func (d *digester) change(node string, f func()) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	set.hash += hash
-	set.alive += n
+	before := d.part(node)
+	f()
+	after := d.part(node)
+	d.now.hash += after.hash - before.hash
+	d.now.alive += after.alive - before.alive
 	d.changed = time.Now()
+}
+
+// part is what a node adds to the digest; mu is held.
+func (d *digester) part(node string) digest {
+	h, listed := d.listed[node]
+	if _, suspect := d.suspects[node]; !listed || suspect {
+		return digest{}
+	}
+	return digest{hash: h, alive: 1}
 }
 
 func (d *digester) get() digest {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return digest{hash: d.listed.hash - d.suspects.hash, alive: d.listed.alive - d.suspects.alive}
+	return d.now
 }
 
 // members counts those that memberlist lists, this one included.
 func (d *digester) members() int {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return int(d.listed.alive)
+	return len(d.listed)
 }
 
 // quiet is how long the set has been as it is.
@@ -77,9 +108,10 @@ func (d *digester) quiet() time.Duration {
 
 // hashNode spreads FNV-1a's bits with the finaliser of MurmurHash3, so that sums of hashes of
 // names that are alike do not collide.
-func hashNode(node string) uint64 {
+func hashNode(node string, meta []byte) uint64 {
 	f := fnv.New64a()
 	_, _ = f.Write([]byte(node))
+	_, _ = f.Write(meta)
 	h := f.Sum64()
 	h ^= h >> 33
 	h *= 0xff51afd7ed558ccd

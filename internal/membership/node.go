@@ -87,7 +87,7 @@ func New(cfg Config, n network.Network, log zerolog.Logger) (*Node, error) {
 		cfg:    cfg,
 		log:    log.With().Str("component", "membership").Str("node", cfg.Name).Logger(),
 		queue:  newQueue(),
-		digest: &digester{},
+		digest: newDigester(),
 	}
 	node.view = newView(self, node.digest, 4*cfg.Tuning.GossipInterval, cfg.Tuning.KeepGone)
 	node.meta.Store(&meta)

@@ -254,3 +254,45 @@ func TestListMembers(t *testing.T) {
 		t.Errorf("got %v", m)
 	}
 }
+
+func TestDigest(t *testing.T) {
+	t.Parallel()
+	a, b := newDigester(), newDigester()
+	same := func(what string, want bool) {
+		t.Helper()
+		if got := a.get() == b.get(); got != want {
+			t.Errorf("%s: the same is %t, want %t", what, got, want)
+		}
+	}
+	a.list("x", nil)
+	a.list("y", nil)
+	b.list("y", nil)
+	same("one is missing", false)
+	b.list("x", nil)
+	same("in another order", true)
+	b.list("x", []byte("announcement"))
+	same("another announcement", false)
+	a.list("x", []byte("announcement"))
+	same("the same announcement", true)
+	a.suspect("x")
+	same("suspect to one", false)
+	b.suspect("x")
+	same("suspect to both", true)
+	a.remove("x")
+	a.clear("x")
+	same("gone to one, suspect to the other", true)
+	if a.members() != 1 || b.members() != 2 {
+		t.Errorf("members are %d and %d, want 1 and 2", a.members(), b.members())
+	}
+	b.clear("x")
+	same("refuted to one", false)
+	d, ok := decodeDigest(a.get().encode())
+	if !ok || d != a.get() || d.alive != 1 {
+		t.Errorf("after encoding: %v, %t; want %v", d, ok, a.get())
+	}
+	for _, bad := range []string{"", "\xff\xff"} {
+		if _, ok := decodeDigest([]byte(bad)); ok {
+			t.Errorf("%q is a digest", bad)
+		}
+	}
+}
