@@ -113,6 +113,7 @@ func TestBroadcastTooLarge(t *testing.T) {
 			c.ID = c.ID + strings.Repeat("i", 36-len(c.ID)) // as long as a UUID
 		}
 		p := l.many(2, widest)
+		l.eventually(time.Minute, func() error { return allSee(p) })
 		largest := make([]byte, app.MaxBroadcast)
 		if err := p[0].Broadcast(strings.Repeat("a", 32), largest); err != nil {
 			t.Fatal(err)
@@ -133,6 +134,7 @@ func TestTooManyBroadcastsAreRefused(t *testing.T) {
 	t.Parallel()
 	inLab(t, "lan", func(t *testing.T, l *lab) {
 		p := l.many(2)
+		l.eventually(time.Minute, func() error { return allSee(p) })
 		var err error
 		for range 2 * broadcastsWaiting {
 			if err = p[0].Broadcast("chat", []byte("x")); err != nil {
