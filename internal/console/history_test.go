@@ -54,7 +54,7 @@ func TestHistoryIsBounded(t *testing.T) {
 	for i := range 3*historyCap + 1 {
 		_, _ = fmt.Fprintf(&text, "line %d\n", i)
 	}
-	if err := os.WriteFile(path, []byte(text.String()), 0o644); err != nil { //nolint:gosec // the mode is the test
+	if err := os.WriteFile(path, []byte(text.String()), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	h := NewHistory(path)

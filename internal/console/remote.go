@@ -106,7 +106,7 @@ func callError(ctx context.Context, err error) error {
 	case ctx.Err() != nil:
 		return ctx.Err()
 	case errors.Is(err, io.EOF), s.Code() == codes.Unavailable:
-		return fmt.Errorf("the peer is gone, or cannot be reached: %w", err)
+		return errors.New("the peer is gone, or cannot be reached: " + command.Clean(s.Message()))
 	default:
 		return errors.New(command.Clean(s.Message()))
 	}

@@ -138,6 +138,12 @@ func (h *helperPeer) specs() []app.Spec {
 			Run: do(func(context.Context, *app.Env, app.Args) { panic("crashed") })},
 		{Name: "die", Summary: "panic at the prompt", Example: "die",
 			Run: do(func(context.Context, *app.Env, app.Args) { h.panic.Store(true) })},
+		{Name: "later", Summary: "log a line soon, at the prompt", Example: "later",
+			Run: do(func(context.Context, *app.Env, app.Args) {
+				time.AfterFunc(100*time.Millisecond, func() {
+					_, _ = fmt.Fprint(h.output.Log(), "\x1b[36mWRN\x1b[0m a log line \x1b[2Jof a peer\n")
+				})
+			})},
 		{Name: "flood", Summary: "print many lines", Example: "flood",
 			Run: do(func(_ context.Context, env *app.Env, _ app.Args) {
 				for i := range 20000 {
