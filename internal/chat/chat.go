@@ -121,7 +121,7 @@ func (c *Chat) Stop(ctx context.Context) error {
 	}
 	r.stop()
 	for _, s := range r.all() {
-		s.unlink()
+		s.end("was not reached before the chat stopped") // and what is still queued for it is dropped, and counted
 	}
 	r.tasks.Wait()
 	return nil
@@ -143,9 +143,9 @@ func (c *Chat) Observe(e app.MemberEvent) {
 			r.keepLinked(s, courtesy)
 		}
 	case app.HasLeft:
-		r.end(e.Member.ID, "has left")
+		r.gone(e.Member.ID, "has left")
 	case app.WasLost:
-		r.end(e.Member.ID, "was lost")
+		r.gone(e.Member.ID, "was lost")
 	case app.Suspected:
 	}
 }
@@ -182,13 +182,25 @@ func (r *run) session(m app.Member) (s *session, isNew bool) {
 	return s, true
 }
 
-// end forgets a member. how is shown if the member took part.
-func (r *run) end(id, how string) {
+// gone ends the session with a member, if there is one.
+func (r *run) gone(id, how string) {
 	r.mu.Lock()
 	s := r.sessions[id]
-	delete(r.sessions, id)
 	r.mu.Unlock()
-	if s == nil {
+	if s != nil {
+		r.end(s, how)
+	}
+}
+
+// end forgets a session. how is shown if the member took part. A newer session with the member stays.
+func (r *run) end(s *session, how string) {
+	r.mu.Lock()
+	current := r.sessions[s.id] == s
+	if current {
+		delete(r.sessions, s.id)
+	}
+	r.mu.Unlock()
+	if !current {
 		return
 	}
 	lost, greeted := s.end(how)
@@ -198,6 +210,13 @@ func (r *run) end(id, how string) {
 	if greeted {
 		r.peer.Show("presence", "* "+s.member().Name+" "+how)
 	}
+}
+
+// lives reports whether membership knows the member, and not as gone.
+func (r *run) lives(id string) bool {
+	return slices.ContainsFunc(r.peer.Members(), func(m app.Member) bool {
+		return m.ID == id && (m.State == app.Alive || m.State == app.Suspect)
+	})
 }
 
 // all are the sessions, by name.

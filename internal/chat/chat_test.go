@@ -88,6 +88,7 @@ func TestBrokenLinksLoseAndRepeatNothing(t *testing.T) {
 					}
 				}
 			}
+			r.drained()
 		})
 	}
 }
@@ -244,35 +245,79 @@ func TestRestartIsANewTalk(t *testing.T) {
 	alice.hears("bob", "before 0", "before 1", "before 2", "after")
 }
 
-// One side may lose the other while the other notices nothing: then both begin anew.
+// One side may lose the other while the other notices nothing. What is said from then on arrives, and once.
 func TestTalkLostOnOneSideOnly(t *testing.T) {
 	t.Parallel()
-	r := newRoom(t, "alice", "bob")
-	r.start()
-	alice, bob := r.peers[0], r.peers[1]
-	for _, lost := range []*fakePeer{bob, alice} {
-		for _, p := range r.peers {
-			p.mustSay("before")
+	for _, lost := range []int{0, 1} {
+		r := newRoom(t, "alice", "bob")
+		r.start()
+		alice, bob := r.peers[0], r.peers[1]
+		for i := range 5 {
+			alice.mustSay(fmt.Sprint("before ", i))
+			bob.mustSay(fmt.Sprint("before ", i))
 		}
-		r.tell(app.WasLost, lost)
-		r.tell(app.Recovered, lost)
+		alice.hears("bob", "before 0", "before 1", "before 2", "before 3", "before 4")
+		bob.hears("alice", "before 0", "before 1", "before 2", "before 3", "before 4")
+		r.tell(app.WasLost, r.peers[lost])
+		r.tell(app.Recovered, r.peers[lost])
+		r.peers[1-lost].mustSay("after")
+		r.peers[lost].hears(r.peers[1-lost].self.Name, "before 0", "before 1", "before 2", "before 3", "before 4", "after")
 		eventually(t, func() error {
-			for _, p := range r.peers {
-				if err := p.say("ping"); err != nil {
-					return err
-				}
-			}
-			if len(alice.lines("<bob> ping")) == 0 || len(bob.lines("<alice> ping")) == 0 {
-				return errors.New("they do not hear each other")
+			if n := len(r.peers[1-lost].lines("* " + r.peers[lost].self.Name + " joined")); n != 2 {
+				return fmt.Errorf("joined %d times", n)
 			}
 			return nil
 		})
-		for _, p := range r.peers {
-			p.mu.Lock()
-			p.shown = nil
-			p.mu.Unlock()
-		}
+		r.peers[lost].mustSay("me too")
+		r.peers[1-lost].hears(r.peers[lost].self.Name, "before 0", "before 1", "before 2", "before 3", "before 4", "me too")
+		r.drained()
 	}
+}
+
+func TestStopCountsWhatDidNotArrive(t *testing.T) {
+	t.Parallel()
+	r := newRoom(t, "alice", "bob")
+	alice, bob := r.peers[0], r.peers[1]
+	alice.start() // bob's chat is not started
+	r.tell(app.Updated, bob)
+	alice.mustSay("into the void")
+	if err := alice.chat.Stop(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	if n := alice.dropped(); n != 1 {
+		t.Errorf("%d messages were dropped, want 1", n)
+	}
+}
+
+// A stranger that membership does not know is forgotten with its link.
+func TestNobodyStaysWhoIsNoMember(t *testing.T) {
+	t.Parallel()
+	r := newRoom(t, "alice", "bob")
+	alice, bob := r.peers[0], r.peers[1]
+	alice.start()
+	conn, err := bob.Dial(alice.self)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	stream, err := chatv1.NewChatServiceClient(conn).Link(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	hello := &chatv1.Hello{Id: "ghost", Name: "ghost", Session: "s"}
+	if err := stream.Send(&chatv1.LinkRequest{Frame: &chatv1.Frame{What: &chatv1.Frame_Hello{Hello: hello}}}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := stream.Recv(); err != nil {
+		t.Fatal(err)
+	}
+	cancel()
+	eventually(t, func() error {
+		if len(alice.lines("* ghost has left")) != 1 || len(alice.chat.running().all()) != 0 {
+			return fmt.Errorf("alice was shown %q", alice.lines("*"))
+		}
+		return nil
+	})
 }
 
 func TestLinkRefusesStrangeHellos(t *testing.T) {

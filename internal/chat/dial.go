@@ -19,6 +19,8 @@ const (
 	// redialFirst doubles up to redialMost, with jitter: all peers try at once when a split heals.
 	redialFirst = 100 * time.Millisecond
 	redialMost  = 3 * time.Second
+	// greetWait is how long the other may take to greet: a process that is frozen accepts a stream, and says nothing.
+	greetWait = 3 * time.Second
 )
 
 // keepLinked opens a link after a delay, and tries until there is one or the session has ended. One such
@@ -47,13 +49,8 @@ func (r *run) dialUntilLinked(s *session, delay time.Duration) {
 		s.mu.Unlock()
 		switch {
 		case errors.Is(err, errNotInChat):
-			r.end(s.id, "has left")
-			return
-		case errors.Is(err, errOtherTalk):
-			m := s.member()
-			r.end(s.id, "has left")
-			if again, isNew := r.session(m); isNew {
-				r.keepLinked(again, 0)
+			if !s.linked() { // it may have called meanwhile
+				r.end(s, "has left")
 			}
 			return
 		case err != nil:
@@ -106,7 +103,9 @@ func (r *run) dial(s *session) error {
 			resp, err := stream.Recv()
 			return resp.GetFrame(), err
 		}, cancel)
+	late := time.AfterFunc(greetWait, cancel)
 	hello, err := greet(l, s.hello(), true)
+	late.Stop()
 	if err == nil && hello.GetId() != s.id {
 		err = fmt.Errorf("at %s answers another peer, %s: %w", s.member().RPCAddr, clean(hello.GetName()), errNotInChat)
 	}

@@ -287,3 +287,21 @@ func (p *fakePeer) hears(from string, want ...string) {
 		p.room.t.Errorf("%s heard %.200q, want %.200q", p.self.Name, got, want)
 	}
 }
+
+// drained waits until nobody has a message queued: each was acknowledged.
+func (r *room) drained() {
+	r.t.Helper()
+	eventually(r.t, func() error {
+		for _, p := range r.peers {
+			for _, s := range p.chat.running().all() {
+				s.mu.Lock()
+				n := len(s.queue)
+				s.mu.Unlock()
+				if n > 0 {
+					return fmt.Errorf("%s waits for %d acknowledgements of %s", p.self.Name, n, s.id)
+				}
+			}
+		}
+		return nil
+	})
+}

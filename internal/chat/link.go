@@ -12,9 +12,6 @@ import (
 // errSecondLink ends the one of two links that is not needed.
 var errSecondLink = status.Error(codes.AlreadyExists, "there is a link between these two already")
 
-// errOtherTalk says that the other has begun anew, and so must this peer.
-var errOtherTalk = status.Error(codes.Aborted, "the other peer has begun the talk anew")
-
 // link is one stream between two peers, seen from one of them.
 type link struct {
 	opener string // the id of the peer that opened it
@@ -42,7 +39,7 @@ func (s *session) hello() *chatv1.Frame {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return &chatv1.Frame{What: &chatv1.Frame_Hello{Hello: &chatv1.Hello{
-		Id: s.run.self.ID, Name: s.run.self.Name, Delivered: s.stats.received, Session: s.token,
+		Id: s.run.self.ID, Name: s.run.self.Name, Delivered: s.got, Session: s.token, PeerSession: s.remote,
 	}}}
 }
 
@@ -55,19 +52,14 @@ func (s *session) attach(l *link, hello *chatv1.Hello) error {
 	case s.ended:
 		s.mu.Unlock()
 		return status.Error(codes.Unavailable, "the talk has ended")
-	case s.remote != "" && s.remote != hello.GetSession():
-		s.mu.Unlock()
-		return errOtherTalk
 	case old != nil && old.opener < l.opener:
 		s.mu.Unlock()
 		return errSecondLink
 	}
 	first := s.remote == ""
-	s.remote = hello.GetSession()
+	s.agree(hello)
 	s.link = l
 	s.stats.links++
-	s.acknowledge(hello.GetDelivered())
-	s.written, s.acked = hello.GetDelivered(), s.stats.received
 	s.changed()
 	joined := s.m.Name
 	s.mu.Unlock()
@@ -100,8 +92,8 @@ func (s *session) detach(l *link) {
 	gone := current && s.leaving
 	s.mu.Unlock()
 	switch {
-	case gone:
-		s.run.end(s.id, "has left")
+	case gone || again && !s.run.lives(s.id):
+		s.run.end(s, "has left")
 	case again && s.run.self.ID < s.id:
 		s.run.keepLinked(s, 0)
 	case again:
@@ -178,8 +170,8 @@ func (s *session) next(l *link) (frames []*chatv1.Frame, last bool, wake <-chan 
 	if s.link != l {
 		return nil, true, nil // another link has taken over
 	}
-	if s.acked < s.stats.received {
-		s.acked = s.stats.received
+	if s.acked < s.got {
+		s.acked = s.got
 		frames = append(frames, &chatv1.Frame{What: &chatv1.Frame_Ack{Ack: &chatv1.Ack{Seq: s.acked}}})
 	}
 	if n := len(s.queue); n > 0 && s.queue[n-1].GetSeq() > s.written {

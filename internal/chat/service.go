@@ -1,6 +1,8 @@
 package chat
 
 import (
+	"time"
+
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -25,7 +27,7 @@ func (c *Chat) Link(stream grpc.BidiStreamingServer[chatv1.LinkRequest, chatv1.L
 			return req.GetFrame(), err
 		},
 		func() {}) // the stream ends when this method returns
-	hello, err := greet(l, nil, false)
+	hello, err := r.awaitHello(l)
 	if err != nil {
 		return err
 	}
@@ -49,7 +51,7 @@ func (c *Chat) Link(stream grpc.BidiStreamingServer[chatv1.LinkRequest, chatv1.L
 }
 
 // greeted is the session with who says hello. One that this peer does not know as a member yet takes part
-// already: gossip about it is under way. A new start of the other's chat is a new session.
+// already: gossip about it is under way.
 func (r *run) greeted(hello *chatv1.Hello) (*session, error) {
 	m := app.Member{ID: hello.GetId(), Name: clean(hello.GetName()), State: app.Alive}
 	if m.ID == r.self.ID || m.Name == "" {
@@ -61,19 +63,33 @@ func (r *run) greeted(hello *chatv1.Hello) (*session, error) {
 		}
 	}
 	s, _ := r.session(m)
-	if s != nil && s.restarted(hello.GetSession()) {
-		r.end(m.ID, "has left")
-		s, _ = r.session(m)
-	}
 	if s == nil {
 		return nil, status.Error(codes.FailedPrecondition, "the chat stops here")
 	}
 	return s, nil
 }
 
-// restarted reports whether the other's chat was started anew since the last Hello.
-func (s *session) restarted(remote string) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.remote != "" && s.remote != remote
+// awaitHello waits for the opener's Hello, not for ever. The stream ends with the call, and so does the task.
+func (r *run) awaitHello(l *link) (*chatv1.Hello, error) {
+	type greeting struct {
+		hello *chatv1.Hello
+		err   error
+	}
+	got := make(chan greeting, 1)
+	if !r.task(func() {
+		hello, err := greet(l, nil, false)
+		got <- greeting{hello, err}
+	}) {
+		return nil, status.Error(codes.FailedPrecondition, "the chat stops here")
+	}
+	late := time.NewTimer(greetWait)
+	defer late.Stop()
+	select {
+	case g := <-got:
+		return g.hello, g.err
+	case <-late.C:
+		return nil, status.Errorf(codes.DeadlineExceeded, "no hello within %s", greetWait)
+	case <-r.ctx.Done():
+		return nil, status.Error(codes.FailedPrecondition, "the chat stops here")
+	}
 }

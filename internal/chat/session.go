@@ -37,16 +37,20 @@ type session struct {
 	wake    chan struct{}     // guarded by mu; closed and replaced at each change
 	queue   []*chatv1.Message // guarded by mu; not acknowledged yet
 	bytes   int               // guarded by mu; of the texts in queue
+	seq     uint64            // guarded by mu; the last that was given to a message
 	written uint64            // guarded by mu; the last seq written to this link
-	acked   uint64            // guarded by mu; the last delivered seq that the other was told
+	got     uint64            // guarded by mu; the last seq of the other that was delivered here
+	acked   uint64            // guarded by mu; the last of these that the other was told on this link
 	stats   stats             // guarded by mu
+
+	delivery sync.Mutex // held while a message is shown, which may take its time, so that the order stays
 }
 
 // stats count what happened in a session.
 type stats struct {
-	sent      uint64 // queued, which is the last seq given out
+	sent      uint64 // queued
 	delivered uint64 // acknowledged by the other
-	received  uint64 // delivered here, which is the last seq of the other
+	received  uint64 // delivered here
 	dropped   uint64
 	links     uint64
 }
@@ -102,7 +106,8 @@ func (s *session) enqueue(number uint64, text string) (reason string) {
 		return reason
 	}
 	s.stats.sent++
-	s.queue = append(s.queue, &chatv1.Message{Seq: s.stats.sent, Text: text, Number: number})
+	s.seq++
+	s.queue = append(s.queue, &chatv1.Message{Seq: s.seq, Text: text, Number: number})
 	s.bytes += len(text)
 	s.changed()
 	return ""
@@ -117,32 +122,60 @@ func (s *session) acknowledge(seq uint64) {
 		n++
 	}
 	s.queue = s.queue[n:]
-	s.stats.delivered = max(s.stats.delivered, min(seq, s.stats.sent))
+	s.stats.delivered += uint64(n)
 	if n > 0 {
 		s.changed()
 	}
 }
 
+// agree brings the numbers of both sides together, after the other's Hello. The lock is held.
+func (s *session) agree(hello *chatv1.Hello) {
+	if hello.GetSession() != s.remote {
+		s.remote, s.got = hello.GetSession(), 0
+	}
+	s.acked = 0 // what was told on an earlier link may not have arrived
+	if hello.GetPeerSession() == s.token {
+		s.acknowledge(hello.GetDelivered())
+		s.written = hello.GetDelivered()
+		return
+	}
+	// The other side has lost this peer from its view meanwhile, or has just started: it waits for number 1.
+	for i, m := range s.queue {
+		s.queue[i] = &chatv1.Message{Seq: uint64(i) + 1, Text: m.GetText(), Number: m.GetNumber()} //nolint:gosec // at most maxQueued
+	}
+	s.seq, s.written = uint64(len(s.queue)), 0
+}
+
 // deliver takes a message, once and in order. An error means that the link is not usable.
 func (s *session) deliver(m *chatv1.Message) error {
+	s.delivery.Lock()
+	defer s.delivery.Unlock()
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	switch {
-	case s.ended || m.GetSeq() <= s.stats.received:
-		return nil // sent again after a broken link
-	case m.GetSeq() != s.stats.received+1:
-		return fmt.Errorf("message %d came after %d", m.GetSeq(), s.stats.received)
+	var err error
+	switch known := s.ended || m.GetSeq() <= s.got; {
+	case known: // sent again after a broken link
+		s.mu.Unlock()
+		return nil
+	case m.GetSeq() != s.got+1:
+		err = fmt.Errorf("message %d came after %d", m.GetSeq(), s.got)
 	case len(m.GetText()) > MaxText:
-		return fmt.Errorf("message of %d bytes", len(m.GetText()))
+		err = fmt.Errorf("message of %d bytes", len(m.GetText()))
+	default:
+		s.got++
+		s.stats.received++
+		s.changed() // there is something to acknowledge
 	}
-	s.stats.received++
-	text, from := clean(m.GetText()), s.m.Name
+	from := s.m.Name
+	s.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	text := clean(m.GetText())
 	s.run.peer.Emit(&eventv1.Event{What: &eventv1.Event_Message{Message: &eventv1.Message{
 		App: name, Id: fmt.Sprintf("%s/%d", s.id, m.GetNumber()), From: from, To: s.run.self.Name,
 		Text: text, Seq: m.GetNumber(), Hop: 1,
 	}}})
 	s.run.peer.Show("messages", "<"+from+"> "+text)
-	s.changed() // there is something to acknowledge
 	return nil
 }
 
@@ -192,12 +225,9 @@ func (s *session) waitUnlinked(ctx context.Context) {
 	}
 }
 
-// unlink closes the link, if there is one.
-func (s *session) unlink() {
+// linked reports whether there is a link.
+func (s *session) linked() bool {
 	s.mu.Lock()
-	l := s.link
-	s.mu.Unlock()
-	if l != nil {
-		l.close()
-	}
+	defer s.mu.Unlock()
+	return s.link != nil
 }

@@ -230,10 +230,14 @@ type Hello struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Id    string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 	Name  string                 `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
-	// The largest sequence number of the other side that was delivered here.
+	// The largest sequence number of the other side that was delivered here, in the talk that the other
+	// side calls peer_session.
 	Delivered uint64 `protobuf:"varint,3,opt,name=delivered,proto3" json:"delivered,omitempty"`
-	// New for each talk, as the speaker sees it; sequence numbers begin anew with it.
-	Session       string `protobuf:"bytes,4,opt,name=session,proto3" json:"session,omitempty"`
+	// New for each talk, as the speaker sees it.
+	Session string `protobuf:"bytes,4,opt,name=session,proto3" json:"session,omitempty"`
+	// The session of the other side's last Hello here; empty before that. When it is not the one that the
+	// other side has now, the speaker knows nothing of this talk: numbers begin anew.
+	PeerSession   string `protobuf:"bytes,5,opt,name=peer_session,json=peerSession,proto3" json:"peer_session,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -292,6 +296,13 @@ func (x *Hello) GetDelivered() uint64 {
 func (x *Hello) GetSession() string {
 	if x != nil {
 		return x.Session
+	}
+	return ""
+}
+
+func (x *Hello) GetPeerSession() string {
+	if x != nil {
+		return x.PeerSession
 	}
 	return ""
 }
@@ -454,12 +465,13 @@ const file_peerlab_chat_v1_chat_proto_rawDesc = "" +
 	"\amessage\x18\x02 \x01(\v2\x18.peerlab.chat.v1.MessageH\x00R\amessage\x12(\n" +
 	"\x03ack\x18\x03 \x01(\v2\x14.peerlab.chat.v1.AckH\x00R\x03ack\x12(\n" +
 	"\x03bye\x18\x04 \x01(\v2\x14.peerlab.chat.v1.ByeH\x00R\x03byeB\x06\n" +
-	"\x04what\"c\n" +
+	"\x04what\"\x86\x01\n" +
 	"\x05Hello\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x1c\n" +
 	"\tdelivered\x18\x03 \x01(\x04R\tdelivered\x12\x18\n" +
-	"\asession\x18\x04 \x01(\tR\asession\"G\n" +
+	"\asession\x18\x04 \x01(\tR\asession\x12!\n" +
+	"\fpeer_session\x18\x05 \x01(\tR\vpeerSession\"G\n" +
 	"\aMessage\x12\x10\n" +
 	"\x03seq\x18\x01 \x01(\x04R\x03seq\x12\x12\n" +
 	"\x04text\x18\x02 \x01(\tR\x04text\x12\x16\n" +
