@@ -61,7 +61,7 @@ type Reader struct {
 }
 
 // Read returns a reader that begins after the event with that seq; 0 means the oldest kept.
-func (l *Log) Read(after uint64) *Reader { return &Reader{log: l, next: after + 1} }
+func (l *Log) Read(after uint64) *Reader { return &Reader{log: l, next: max(after, after+1)} }
 
 // Try returns the next event, or nil when there is none yet. missed counts the events
 // before it that the log no longer keeps. The event is shared: do not change it.

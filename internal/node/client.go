@@ -36,6 +36,9 @@ func Dial(n network.Network, s *Security, addr string) (*grpc.ClientConn, error)
 	if _, _, err := net.SplitHostPort(addr); err != nil {
 		return nil, fmt.Errorf("%q is not host:port", addr)
 	}
+	if err := s.checkToken(addr); err != nil {
+		return nil, err
+	}
 	conn, err := grpc.NewClient("passthrough:///"+addr, opts...)
 	if err != nil {
 		return nil, fmt.Errorf("dial %s: %w", addr, err)

@@ -151,6 +151,8 @@ func TestCheckBind(t *testing.T) {
 		{"token only", "0.0.0.0:0", load(t, SecurityConfig{TokenFile: token}), false},
 		{"TLS only", "0.0.0.0:0", load(t, SecurityConfig{CertFile: cert, KeyFile: key}), false},
 		{"both", "0.0.0.0:0", both, true},
+		{"a port too large", "127.0.0.1:65536", nil, false},
+		{"a named port", "127.0.0.1:http", nil, false},
 		{"insecure", "0.0.0.0:0", load(t, SecurityConfig{Insecure: true}), true},
 	} {
 		if err := tt.s.CheckBind("--listen", tt.addr); (err == nil) != tt.ok {

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"strconv"
 	"strings"
 
 	"google.golang.org/grpc/credentials"
@@ -66,6 +67,9 @@ func (s *Security) loadTLS(c SecurityConfig) error {
 		if !pool.AppendCertsFromPEM(pem) {
 			return fmt.Errorf("CA file %s: no PEM certificate in it", c.CAFile)
 		}
+	}
+	if pool != nil || c.CertFile != "" {
+		// Without a CA file, others are verified with the certificates that the system trusts.
 		s.client = &tls.Config{MinVersion: tls.VersionTLS13, RootCAs: pool}
 	}
 	if (c.CertFile == "") != (c.KeyFile == "") {
@@ -89,18 +93,36 @@ func (s *Security) loadTLS(c SecurityConfig) error {
 // CheckBind refuses an address that other machines can reach unless TLS and a token protect it. A host
 // that is a name counts as loopback only if it is "localhost". flag names the setting in the error.
 func (s *Security) CheckBind(flag, addr string) error {
-	host, _, err := net.SplitHostPort(addr)
+	_, port, err := net.SplitHostPort(addr)
 	if err != nil {
 		return fmt.Errorf("%s: %q is not host:port", flag, addr)
 	}
-	if ip := net.ParseIP(host); host == "localhost" || ip != nil && ip.IsLoopback() {
+	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
+		return fmt.Errorf("%s: %q: a port is a number from 0 to 65535", flag, addr)
+	}
+	if isLoopback(addr) {
 		return nil
 	}
 	if s != nil && (s.insecure || s.server != nil && s.token != "") {
 		return nil
 	}
-	return fmt.Errorf("%s: %s can be reached from other machines; protect it with --tls-cert, --tls-key and --token-file, "+
+	return fmt.Errorf("%s: %s can be reached from other machines; protect it with --tls-cert, --tls-key, --tls-ca and --token-file, "+
 		"bind a loopback address such as 127.0.0.1, or say --insecure", flag, addr)
+}
+
+// isLoopback reports whether host:port stays on this machine.
+func isLoopback(addr string) bool {
+	host, _, err := net.SplitHostPort(addr)
+	ip := net.ParseIP(host)
+	return err == nil && (host == "localhost" || ip != nil && ip.IsLoopback())
+}
+
+// checkToken refuses to send the token in clear to another machine.
+func (s *Security) checkToken(addr string) error {
+	if s == nil || s.token == "" || s.client != nil || s.insecure || isLoopback(addr) {
+		return nil
+	}
+	return fmt.Errorf("the token would go to %s in clear; give --tls-ca to speak TLS, or say --insecure", addr)
 }
 
 // GossipKey is the key that encrypts gossip: 32 bytes derived from the token; nil without one.

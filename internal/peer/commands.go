@@ -53,7 +53,10 @@ type run = func(context.Context, *app.Env, app.Args) (any, error)
 // exclusive runs a life-cycle step while no other one runs.
 func (p *Peer) exclusive(f run) run {
 	return func(ctx context.Context, env *app.Env, args app.Args) (any, error) {
-		ctx, release := p.enter(ctx)
+		ctx, release, err := p.enter(ctx)
+		if err != nil {
+			return nil, err
+		}
 		defer release()
 		return f(ctx, env, args)
 	}

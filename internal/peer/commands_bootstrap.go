@@ -7,7 +7,6 @@ import (
 	"net"
 	"strconv"
 
-	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/fieldmaskpb"
 
@@ -66,7 +65,7 @@ func (p *Peer) rosterPlace() []app.Spec {
 			Summary: "offer this peer for a place in the roster",
 			Detail:  "It is added if there is room; else it replaces the newest held peer if it is older. Peers do this by themselves when a bootstrap peer is gone.",
 			Example: "bootstrap refill",
-			Run:     p.calling(p.bootstrapRefill),
+			Run:     p.exclusive(p.calling(p.bootstrapRefill)),
 		},
 	}
 }
@@ -128,8 +127,7 @@ func (p *Peer) bootstrapRefill(ctx context.Context, _ app.Args) (*bootstrapv1.Ro
 	if err != nil {
 		return nil, err
 	}
-	p.sawRoster(r.GetRoster())
-	p.keep(self, r.GetHeld())
+	p.keep(self, r.GetRoster(), r.GetHeld())
 	return r.GetRoster(), nil
 }
 
@@ -168,10 +166,7 @@ func (p *Peer) bootstrapConfig(ctx context.Context, _ *app.Env, args app.Args) (
 
 // bootstrapError says which service did not do it, in the words of the service.
 func (p *Peer) bootstrapError(err error) error {
-	if s, ok := status.FromError(err); ok {
-		return fmt.Errorf("bootstrap service %s: %s", p.cfg.BootstrapAddr, s.Message())
-	}
-	return err
+	return fmt.Errorf("bootstrap service %s: %s", p.cfg.BootstrapAddr, reason(err))
 }
 
 func configRecord(c *bootstrapv1.Config) app.Record {

@@ -13,13 +13,15 @@ import (
 // keeper keeps the roster of the bootstrap service filled with live members, from one peer's side:
 //
 //   - a held peer renews its lease three times in a lease;
-//   - when an old member is gone, the oldest members that are not held offer themselves.
+//   - the oldest members that are not held look as often whether a place may be free, and offer themselves;
+//   - when an old member is gone, they do so at once.
 //
 // A peer cannot know who is held, other than itself, without asking. But the rules of Refill
 // make the roster the oldest max_peers members, so the rank by age among the live members tells
 // who is concerned: those of rank below max_peers-1+min_refill_candidates that are not held. The first
 // max_peers-1 of them normally are held, which leaves min_refill_candidates calls, however
-// large the group is.
+// large the group is. The other members ask nothing, and so learn of a larger max_peers only when they
+// become concerned.
 type keeper struct {
 	peer *Peer
 	self *bootstrapv1.Peer
@@ -29,13 +31,15 @@ type keeper struct {
 
 	mu      sync.Mutex
 	held    bool // guarded by mu
-	pending bool // guarded by mu; a bootstrap peer may be gone: look
+	pending bool // guarded by mu; a place may be free
 }
 
 // startKeeper runs until close. held says how the first contact ended.
 func startKeeper(p *Peer, self *bootstrapv1.Peer, held bool) *keeper {
 	ctx, cancel := context.WithCancel(p.ctx)
-	k := &keeper{peer: p, self: self, held: held, wake: make(chan struct{}, 1), stop: cancel, done: make(chan struct{})}
+	k := &keeper{
+		peer: p, self: self, held: held, wake: make(chan struct{}, 1), stop: cancel, done: make(chan struct{}),
+	}
 	p.group.Go(func() error {
 		defer close(k.done)
 		k.run(ctx)
@@ -76,11 +80,13 @@ func (k *keeper) gone(m app.Member) {
 	k.poke()
 }
 
-func (k *keeper) setHeld(held bool) {
+// saw takes an answer of the service.
+func (k *keeper) saw(r *bootstrapv1.Roster, held bool) {
+	k.peer.sawRoster(r)
+	pending := !held && mayTake(k.self, r, k.peer.Members())
 	k.mu.Lock()
-	k.held = held
-	k.mu.Unlock()
-	k.poke()
+	defer k.mu.Unlock()
+	k.held, k.pending = held, pending
 }
 
 func (k *keeper) poke() {
@@ -90,11 +96,19 @@ func (k *keeper) poke() {
 	}
 }
 
+// First contact is tried again after a second, and then less and less often.
+const (
+	contactFirst = time.Second
+	contactMost  = 30 * time.Second
+)
+
 func (k *keeper) run(ctx context.Context) {
+	contact := contactFirst
 	for {
 		wait := k.peer.lastRoster().GetConfig().GetLease().AsDuration() / 3
-		if wait <= 0 {
-			wait = time.Second
+		if k.peer.lastRoster() == nil {
+			wait = contact
+			contact = min(2*contact, contactMost)
 		}
 		// A tenth of jitter, so that peers that started together do not call together for ever.
 		timer := time.NewTimer(wait - time.Duration(rand.Int64N(int64(wait)/10+1)))
@@ -103,7 +117,7 @@ func (k *keeper) run(ctx context.Context) {
 			timer.Stop()
 			return
 		case <-timer.C:
-			k.renew(ctx)
+			k.look(ctx)
 		case <-k.wake:
 			timer.Stop()
 		}
@@ -111,23 +125,34 @@ func (k *keeper) run(ctx context.Context) {
 	}
 }
 
-// renew extends the lease of a held peer.
-func (k *keeper) renew(ctx context.Context) {
-	if !k.isHeld() {
+// look asks the service how things are: a held peer renews its lease, one that is concerned lists the roster,
+// and one that has never reached the service joins.
+func (k *keeper) look(ctx context.Context) {
+	p, group := k.peer, k.peer.groupName()
+	var r *bootstrapv1.Roster
+	var held bool
+	var err error
+	switch {
+	case p.lastRoster() == nil:
+		var resp *bootstrapv1.JoinResponse
+		resp, err = p.deps.Bootstrap.Join(ctx, &bootstrapv1.JoinRequest{Group: group, Peer: k.self})
+		r, held = resp.GetRoster(), resp.GetHeld()
+	case k.isHeld():
+		var resp *bootstrapv1.RenewResponse
+		resp, err = p.deps.Bootstrap.Renew(ctx, &bootstrapv1.RenewRequest{Group: group, Id: k.self.GetId()})
+		r, held = resp.GetRoster(), resp.GetHeld()
+	case k.concerned():
+		var resp *bootstrapv1.ListResponse
+		resp, err = p.deps.Bootstrap.List(ctx, &bootstrapv1.ListRequest{Group: group})
+		r, held = resp.GetRoster(), holds(resp.GetRoster(), k.self.GetId())
+	default:
 		return
 	}
-	p := k.peer
-	resp, err := p.deps.Bootstrap.Renew(ctx, &bootstrapv1.RenewRequest{Group: p.groupName(), Id: k.self.GetId()})
 	if err != nil {
-		p.log.Warn().Err(err).Msg("lease not renewed; trying again")
+		p.log.Warn().Err(err).Msg("bootstrap service not reached; trying again")
 		return
 	}
-	p.sawRoster(resp.GetRoster())
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	k.held = resp.GetHeld()
-	// Not held any more: the roster was reset, or lost, or shrank, or the lease ended meanwhile.
-	k.pending = k.pending || !k.held
+	k.saw(r, held)
 }
 
 // refill offers this peer for a place, if it is concerned and one may be free.
@@ -136,10 +161,6 @@ func (k *keeper) refill(ctx context.Context) {
 	k.mu.Lock()
 	due := k.pending && !k.held
 	k.mu.Unlock()
-	if due && p.lastRoster() == nil {
-		k.join(ctx)
-		return
-	}
 	if !due || !k.concerned() {
 		return
 	}
@@ -148,26 +169,7 @@ func (k *keeper) refill(ctx context.Context) {
 		p.log.Warn().Err(err).Msg("place in the roster not offered for; trying again")
 		return
 	}
-	p.sawRoster(resp.GetRoster())
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	k.held = resp.GetHeld()
-	// While the roster still names somebody who is gone, a place becomes free when that lease ends.
-	k.pending = !k.held && mayFree(resp.GetRoster(), p.Members())
-}
-
-// join is the first contact of a peer that started while the service was down.
-func (k *keeper) join(ctx context.Context) {
-	p := k.peer
-	resp, err := p.deps.Bootstrap.Join(ctx, &bootstrapv1.JoinRequest{Group: p.groupName(), Peer: k.self})
-	if err != nil {
-		p.log.Debug().Err(err).Msg("bootstrap service still not reachable")
-		return
-	}
-	p.sawRoster(resp.GetRoster())
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	k.held, k.pending = resp.GetHeld(), false
+	k.saw(resp.GetRoster(), resp.GetHeld())
 }
 
 func (k *keeper) isHeld() bool {
@@ -219,14 +221,15 @@ func holds(r *bootstrapv1.Roster, id string) bool {
 	return false
 }
 
-// mayFree reports whether the roster has room, or names somebody who is not live in this view.
-func mayFree(r *bootstrapv1.Roster, members []app.Member) bool {
+// mayTake reports whether a Refill of self can change the roster, now or when a lease has ended: it has room, it names
+// somebody who is not live in this view, or its newest entry is newer than self.
+func mayTake(self *bootstrapv1.Peer, r *bootstrapv1.Roster, members []app.Member) bool {
 	alive := map[string]bool{}
 	for _, m := range members {
 		alive[m.ID] = live(m)
 	}
 	for _, e := range r.GetPeers() {
-		if !alive[e.GetId()] {
+		if !alive[e.GetId()] || self.GetJoinedAt().AsTime().Before(e.GetJoinedAt().AsTime()) {
 			return true
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -22,10 +23,13 @@ type Progress func(format string, args ...any)
 // Init does all steps that are still to be done, in order. When one fails, those that
 // it did are undone.
 func (p *Peer) Init(ctx context.Context, say Progress) error {
-	ctx, release := p.enter(ctx)
+	ctx, release, err := p.enter(ctx)
+	if err != nil {
+		return err
+	}
 	defer release()
 	fresh := p.membership() == nil
-	err := p.init(ctx, say)
+	err = p.init(ctx, say)
 	if err != nil && fresh {
 		err = errors.Join(err, p.leave(context.WithoutCancel(ctx)))
 	}
@@ -33,7 +37,7 @@ func (p *Peer) Init(ctx context.Context, say Progress) error {
 }
 
 func (p *Peer) init(ctx context.Context, say Progress) error {
-	steps := []func(context.Context, Progress) error{p.create, p.bootstrapJoin, p.start, p.joinRoster}
+	steps := []func(context.Context, Progress) error{p.create, p.register, p.start, p.joinRoster}
 	for _, step := range steps {
 		if err := step(ctx, say); err != nil {
 			return err
@@ -45,6 +49,17 @@ func (p *Peer) init(ctx context.Context, say Progress) error {
 		}
 	}
 	return nil
+}
+
+// register is bootstrapJoin, unless a keeper sees to that already.
+func (p *Peer) register(ctx context.Context, say Progress) error {
+	p.mu.Lock()
+	k := p.keeper
+	p.mu.Unlock()
+	if k != nil {
+		return nil
+	}
+	return p.bootstrapJoin(ctx, say)
 }
 
 // create lets membership listen, as a new incarnation with an id of its own. Doing it again is no error.
@@ -63,15 +78,12 @@ func (p *Peer) create(ctx context.Context, _ Progress) error {
 	cfg.Seeds = p.seeds
 	cfg.OnEvent = p.onMember
 	cfg.OnBroadcast = p.onBroadcast
+	cfg.OnNameTaken = p.deps.NameTaken
 	m, err := membership.New(cfg, p.deps.Network, p.deps.Log)
 	if err != nil {
 		return err
 	}
-	if err = m.Listen(ctx); err == nil {
-		// Known from the first gossip on, so that applications need not wait for it.
-		err = m.SetMeta(ctx, p.rpcAddr(), nil)
-	}
-	if err != nil {
+	if err := m.Listen(ctx); err != nil {
 		return errors.Join(err, m.Close())
 	}
 	p.mu.Lock()
@@ -155,23 +167,36 @@ func (p *Peer) announce(ctx context.Context) error {
 	return m.SetMeta(ctx, p.rpcAddr(), names)
 }
 
-// Leave says goodbye and ends membership; the gRPC server serves on, and Init may follow.
+// Leave says goodbye and ends membership; the gRPC server serves on, and Init may follow. A step that
+// runs is ended.
 func (p *Peer) Leave(ctx context.Context) error {
-	p.step.Lock()
-	defer p.step.Unlock()
+	if running := p.interrupt.Load(); running != nil {
+		(*running)()
+	}
+	ctx, release, err := p.enter(ctx)
+	if err != nil {
+		return err
+	}
+	defer release()
 	return p.leave(ctx)
 }
 
 // enter waits until no other step runs, and ends the step when the peer closes.
-func (p *Peer) enter(ctx context.Context) (context.Context, func()) {
-	p.step.Lock()
+func (p *Peer) enter(ctx context.Context) (context.Context, func(), error) {
+	select {
+	case p.step <- struct{}{}:
+	case <-ctx.Done():
+		return nil, nil, fmt.Errorf("another step of %s still runs: %w", p.cfg.Name, ctx.Err())
+	}
 	ctx, cancel := context.WithCancel(ctx)
 	stop := context.AfterFunc(p.ctx, cancel)
+	p.interrupt.Store(&cancel)
 	return ctx, func() {
+		p.interrupt.Store(nil)
 		stop()
 		cancel()
-		p.step.Unlock()
-	}
+		<-p.step
+	}, nil
 }
 
 // leave runs backwards, but for one thing: the place in the roster is given up before the group
@@ -202,7 +227,7 @@ func (p *Peer) drop(ctx context.Context) error {
 		errs = append(errs, h.halt(ctx))
 	}
 	p.mu.Lock()
-	m, k := p.members, p.keeper
+	m, k, started := p.members, p.keeper, p.started
 	p.members, p.keeper, p.roster = nil, nil, nil
 	p.started, p.joined = false, false
 	p.mu.Unlock()
@@ -212,7 +237,9 @@ func (p *Peer) drop(ctx context.Context) error {
 	if m != nil {
 		self := m.Self()
 		errs = append(errs, m.Close())
-		p.deps.Events.Emit(memberEvent(app.MemberEvent{Change: app.HasLeft, Member: self}))
+		if started {
+			p.deps.Events.Emit(memberEvent(app.MemberEvent{Change: app.HasLeft, Member: self}))
+		}
 	}
 	return errors.Join(errs...)
 }
@@ -252,12 +279,17 @@ func (p *Peer) onMember(e app.MemberEvent) {
 	for _, h := range p.apps {
 		h.observe(e)
 	}
-	if gone {
+	if gone && !p.served(e.Member.RPCAddr) {
 		p.conns.forget(e.Member.RPCAddr)
 	}
 	if e.Change == app.Joined {
 		p.remember()
 	}
+}
+
+// served reports whether a live member has announced that address: a restart may have taken it over.
+func (p *Peer) served(rpcAddr string) bool {
+	return slices.ContainsFunc(p.Members(), func(m app.Member) bool { return live(m) && m.RPCAddr == rpcAddr })
 }
 
 func (p *Peer) onBroadcast(application string, from app.Member, payload []byte) {

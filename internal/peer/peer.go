@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -53,6 +54,9 @@ type Deps struct {
 	Print func(line string)
 	// Memory remembers addresses between starts; may be nil.
 	Memory Memory
+	// NameTaken is told when an older live member of the same name is found after the start: two peers that
+	// started at once, or met when a split healed. The peer should leave. It must not block. May be nil.
+	NameTaken func(error)
 }
 
 // Memory remembers the gossip addresses of members once seen, so that a peer finds its group
@@ -79,7 +83,8 @@ type Peer struct {
 	stop  context.CancelFunc
 	group errgroup.Group
 
-	step sync.Mutex // held while a life-cycle step runs
+	step      chan struct{}                      // has one value while a life-cycle step runs
+	interrupt atomic.Pointer[context.CancelFunc] // ends the step that runs
 
 	mu      sync.Mutex
 	members *membership.Node    // guarded by mu; nil before create
@@ -95,13 +100,14 @@ func New(cfg Config, deps Deps, services ...func(grpc.ServiceRegistrar)) (*Peer,
 	if err := errors.Join(checkName(cfg.Name), checkGroup(cfg.Group)); err != nil {
 		return nil, err
 	}
-	if err := deps.Security.CheckBind("--gossip", cfg.Gossip); err != nil {
+	if err := errors.Join(deps.Security.CheckBind("--listen", cfg.Listen), deps.Security.CheckBind("--gossip", cfg.Gossip)); err != nil {
 		return nil, err
 	}
 	p := &Peer{
 		cfg:  cfg,
 		deps: deps,
 		log:  deps.Log.With().Str("component", "peer").Str("node", cfg.Name).Logger(),
+		step: make(chan struct{}, 1),
 	}
 	p.ctx, p.stop = context.WithCancel(context.Background())
 	p.conns = newConns(deps.Network, deps.Security)
@@ -149,9 +155,9 @@ func (p *Peer) Name() string { return p.cfg.Name }
 func (p *Peer) Close() error {
 	p.server.SetServing(false)
 	p.stop()
-	p.step.Lock()
+	p.step <- struct{}{} // a step that runs has been ended by stop
 	err := p.drop(context.Background())
-	p.step.Unlock()
+	<-p.step
 	return errors.Join(err, p.server.Close(), p.conns.Close(), p.group.Wait())
 }
 

@@ -158,6 +158,52 @@ func TestRosterIsFilledAgainAfterTheServiceLostIt(t *testing.T) {
 	})
 }
 
+// Killing a whole lab and starting it again leaves a roster that names only the dead.
+func TestNewcomersBehindADeadRosterFindEachOther(t *testing.T) {
+	inLab(t, func(l *testLab) {
+		alice, bob := l.joined("alice"), l.joined("bob")
+		alice.sees("alice", "bob")
+		alice.crash()
+		bob.crash()
+		carol, dave := l.joined("carol"), l.joined("dave")
+		l.roster("carol", "dave")
+		carol.sees("carol", "dave")
+		dave.sees("carol", "dave")
+	})
+}
+
+func TestOneKeeperForEachPeer(t *testing.T) {
+	inLab(t, func(l *testLab) {
+		memory := &testMemory{addrs: []string{"10.0.0.99:1"}}
+		l.stopService()
+		alice := l.peer("alice", func(_ *Config, d *Deps) { d.Memory = memory })
+		for range 2 {
+			alice.mustInit()
+		}
+		alice.leave()
+		l.startService()
+		<-time.After(time.Minute)
+		l.roster() // nobody renews an entry of a peer that has left
+	})
+}
+
+func TestLeaveEndsAStepThatRuns(t *testing.T) {
+	inLab(t, func(l *testLab) {
+		l.stopService()
+		alice := l.peer("alice")
+		done := make(chan error, 1)
+		go func() { done <- alice.Init(context.Background(), t.Logf) }()
+		<-time.After(time.Minute)
+		if err := alice.Leave(context.Background()); err != nil {
+			t.Error(err)
+		}
+		if err := <-done; !errors.Is(err, context.Canceled) {
+			t.Errorf("init ended with %v", err)
+		}
+		l.startService()
+	})
+}
+
 func TestServiceThatIsDownIsWaitedFor(t *testing.T) {
 	inLab(t, func(l *testLab) {
 		l.stopService()

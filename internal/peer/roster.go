@@ -8,6 +8,7 @@ import (
 	"net"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"google.golang.org/grpc/codes"
@@ -43,19 +44,18 @@ func (p *Peer) bootstrapJoin(ctx context.Context, say Progress) error {
 	for wait := retryFirst; ; wait = min(2*wait, retryMost) {
 		resp, err := p.deps.Bootstrap.Join(ctx, &bootstrapv1.JoinRequest{Group: p.groupName(), Peer: self})
 		if err == nil {
-			p.sawRoster(resp.GetRoster())
-			p.keep(self, resp.GetHeld())
+			p.keep(self, resp.GetRoster(), resp.GetHeld())
 			return nil
 		}
 		if known := p.remembered(); len(known) > 0 && !p.isJoined() && unreachable(err) {
 			say("bootstrap service %s is not reachable; using %d remembered addresses", p.cfg.BootstrapAddr, len(known))
-			p.joinLater(self)
+			p.keep(self, nil, false) // and join when the service is back
 			return nil
 		}
 		if ctx.Err() == nil && unreachable(err) {
 			pause := wait/2 + time.Duration(rand.Int64N(int64(wait)))
 			say("bootstrap service %s is not reachable (%s); trying again in %s",
-				p.cfg.BootstrapAddr, status.Convert(err).Message(), pause.Round(time.Millisecond))
+				p.cfg.BootstrapAddr, reason(err), pause.Round(time.Millisecond))
 			if sleep(ctx, pause) == nil {
 				continue
 			}
@@ -63,34 +63,24 @@ func (p *Peer) bootstrapJoin(ctx context.Context, say Progress) error {
 		if cause := context.Cause(ctx); cause != nil {
 			return fmt.Errorf("bootstrap join at %s: %w", p.cfg.BootstrapAddr, cause)
 		}
-		return fmt.Errorf("bootstrap join at %s: %w", p.cfg.BootstrapAddr, err)
+		return fmt.Errorf("bootstrap join at %s: %s", p.cfg.BootstrapAddr, reason(err))
 	}
 }
 
-// joinLater registers in the background when the service is back.
-func (p *Peer) joinLater(self *bootstrapv1.Peer) {
-	k := startKeeper(p, self, false)
-	k.mu.Lock()
-	k.pending = true
-	k.mu.Unlock()
-	p.setKeeper(k)
-}
-
-func (p *Peer) keep(self *bootstrapv1.Peer, held bool) {
+// keep takes the answer to the first contact over, or none, and keeps the roster from now on.
+func (p *Peer) keep(self *bootstrapv1.Peer, r *bootstrapv1.Roster, held bool) {
+	if r != nil {
+		p.sawRoster(r)
+	}
 	p.mu.Lock()
 	k := p.keeper
-	p.mu.Unlock()
-	if k != nil {
-		k.setHeld(held)
-		return
+	if k == nil {
+		p.keeper = startKeeper(p, self, held)
 	}
-	p.setKeeper(startKeeper(p, self, held))
-}
-
-func (p *Peer) setKeeper(k *keeper) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.keeper = k
+	p.mu.Unlock()
+	if k != nil && r != nil {
+		k.saw(r, held)
+	}
 }
 
 // sawRoster remembers a roster that the service sent, and logs it when it is new.
@@ -162,14 +152,17 @@ func (p *Peer) remember() {
 	p.mu.Lock()
 	// Nothing is forgotten when nobody is there: the last one of a group may be back before the others.
 	same := len(addrs) == 0 || slices.Equal(addrs, p.saved)
-	p.saved = addrs
 	p.mu.Unlock()
 	if same {
 		return
 	}
 	if err := p.deps.Memory.Save(addrs); err != nil {
 		p.log.Warn().Err(err).Msg("addresses not remembered")
+		return
 	}
+	p.mu.Lock()
+	p.saved = addrs
+	p.mu.Unlock()
 }
 
 // rosterEntry is a member as an entry of the roster.
@@ -191,6 +184,15 @@ func rosterEntry(m app.Member) (*bootstrapv1.Peer, error) {
 func unreachable(err error) bool {
 	c := status.Code(err)
 	return c == codes.Unavailable || c == codes.DeadlineExceeded || errors.Is(err, context.DeadlineExceeded)
+}
+
+// reason is what an error of a call says, without what gRPC puts around it.
+func reason(err error) string {
+	msg := status.Convert(err).Message()
+	if _, inner, ok := strings.Cut(msg, "Error while dialing: "); ok {
+		return strings.TrimSuffix(inner, `"`)
+	}
+	return msg
 }
 
 func sleep(ctx context.Context, d time.Duration) error {
