@@ -18,7 +18,8 @@ import (
 
 // Main runs the command line of the process and exits: 0 on success, 1 when a command or an
 // expectation failed, 2 when the command line or a suite cannot be read, 3 when an address cannot
-// be bound or reached, 130 and 143 when interrupted. Each of apps makes a new value of one application.
+// be bound or reached, 130 and 143 when a script, a console or a run was interrupted; a service or a peer that
+// serves until a signal ends with 0. Each of apps makes a new value of one application.
 func Main(apps ...func() app.App) {
 	os.Exit(Run(os.Args[1:], apps...))
 }

@@ -38,7 +38,8 @@ func TestMain(m *testing.M) {
 //	grpcurl ARGS…       run the grpcurl that is pinned in tools/go.mod
 func TestScripts(t *testing.T) {
 	t.Parallel()
-	grpcurl := sync.OnceValues(buildGrpcurl)
+	tools := t.TempDir()
+	grpcurl := sync.OnceValues(func() (string, error) { return buildGrpcurl(tools) })
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
 		RequireExplicitExec: true,
@@ -79,12 +80,8 @@ func repository() string {
 	return dir
 }
 
-// buildGrpcurl builds the pinned tool into the test's folder for binaries; the build cache makes that quick.
-func buildGrpcurl() (string, error) {
-	dir, err := os.MkdirTemp("", "peerlab-grpcurl-")
-	if err != nil {
-		return "", err
-	}
+// buildGrpcurl builds the pinned tool; the build cache makes that quick.
+func buildGrpcurl(dir string) (string, error) {
 	path := filepath.Join(dir, "grpcurl")
 	cmd := exec.Command("go", "build", "-modfile=tools/go.mod", "-o", path, "github.com/fullstorydev/grpcurl/cmd/grpcurl")
 	cmd.Dir = repository()
@@ -126,6 +123,7 @@ func startNode(ts *testscript.TestScript, _ bool, args []string) {
 	go func() {
 		defer close(b.done)
 		lines := bufio.NewScanner(io.TeeReader(stdout, &b.output))
+		lines.Buffer(nil, 1<<20)
 		for lines.Scan() {
 			if m := address.FindStringSubmatch(lines.Text()); m != nil {
 				select {
@@ -226,7 +224,9 @@ func noPeers(ts *testscript.TestScript, _ bool, args []string) {
 	defer tick.Stop()
 	for range 3000 { // half a minute
 		lines, err := filepath.Glob("/proc/[0-9]*/cmdline")
-		ts.Check(err)
+		if err != nil || len(lines) == 0 {
+			ts.Fatalf("no list of processes in /proc: %v", err)
+		}
 		left := ""
 		for _, path := range lines {
 			b, err := os.ReadFile(path)

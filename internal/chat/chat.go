@@ -89,7 +89,7 @@ func (c *Chat) Start(ctx context.Context, peer app.Peer) error {
 func (r *run) linkToAll() []<-chan struct{} {
 	var tried []<-chan struct{}
 	for _, m := range r.peer.Members() {
-		if !m.Self && m.RPCAddr != "" && (m.State == app.Alive || m.State == app.Suspect) {
+		if !m.Self && (m.State == app.Alive || m.State == app.Suspect) {
 			if s, _ := r.session(m); s != nil {
 				r.keepLinked(s, 0)
 				tried = append(tried, s.tried)
@@ -134,19 +134,39 @@ func (c *Chat) Observe(e app.MemberEvent) {
 		return
 	}
 	switch e.Change {
-	case app.Joined, app.Updated, app.Recovered:
+	case app.Updated:
 		if !e.Member.Runs(name) {
+			r.know(e.Member)
 			return
 		}
-		// The newcomer calls at its start. Calling it as well right now would only make a second link to close.
-		if s, isNew := r.session(e.Member); isNew {
-			r.keepLinked(s, courtesy)
-		}
+		r.expect(e.Member)
+	case app.Joined, app.Recovered:
+		// Before it has told that it runs the chat, too: what is said from now on waits for it, and is
+		// forgotten if it does not.
+		r.expect(e.Member)
 	case app.HasLeft:
 		r.gone(e.Member.ID, "has left")
 	case app.WasLost:
 		r.gone(e.Member.ID, "was lost")
 	case app.Suspected:
+	}
+}
+
+// expect makes a session with a member, and sees to a link: the newcomer calls at its start, and
+// calling it as well right now would only make a second link to close.
+func (r *run) expect(m app.Member) {
+	if s, isNew := r.session(m); isNew {
+		r.keepLinked(s, courtesy)
+	}
+}
+
+// know takes over what a member tells of itself, if there is a session with it.
+func (r *run) know(m app.Member) {
+	r.mu.Lock()
+	s := r.sessions[m.ID]
+	r.mu.Unlock()
+	if s != nil {
+		s.know(m)
 	}
 }
 
@@ -242,7 +262,7 @@ func (r *run) task(f func()) bool {
 	return true
 }
 
-// send queues a message for all others and returns how many these are.
+// send queues a message for all others, and returns how many of them have greeted.
 func (r *run) send(text string) (receivers int, err error) {
 	text, err = checkText(text)
 	if err != nil {
@@ -264,9 +284,12 @@ func (r *run) send(text string) (receivers int, err error) {
 		if reason := s.enqueue(number, text); reason != "" {
 			r.drop(id, s.member().Name, text, reason)
 		}
+		if s.greeted() {
+			receivers++
+		}
 	}
 	r.mu.Unlock()
-	return len(sessions), nil
+	return receivers, nil
 }
 
 // drop logs a message that is given up.

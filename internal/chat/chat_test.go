@@ -277,15 +277,48 @@ func TestTalkLostOnOneSideOnly(t *testing.T) {
 func TestStopCountsWhatDidNotArrive(t *testing.T) {
 	t.Parallel()
 	r := newRoom(t, "alice", "bob")
-	alice, bob := r.peers[0], r.peers[1]
-	alice.start() // bob's chat is not started
-	r.tell(app.Updated, bob)
+	r.start()
+	alice := r.peers[0]
+	for _, p := range r.peers { // they cannot reach each other, and nobody has noticed yet
+		p.server.Stop()
+		p.cut()
+	}
+	eventually(t, func() error {
+		for _, s := range alice.chat.running().all() {
+			if s.linked() {
+				return errors.New("alice still has a link")
+			}
+		}
+		return nil
+	})
 	alice.mustSay("into the void")
 	if err := alice.chat.Stop(context.Background()); err != nil {
 		t.Fatal(err)
 	}
 	if n := alice.dropped(); n != 1 {
 		t.Errorf("%d messages were dropped, want 1", n)
+	}
+}
+
+// Who does not run the chat misses nothing, and is not missed.
+func TestMemberWithoutTheChatIsNoReceiver(t *testing.T) {
+	t.Parallel()
+	r := newRoom(t, "alice", "bob")
+	alice := r.peers[0]
+	alice.start()
+	r.tell(app.Joined, r.peers[1])
+	out, err := alice.chat.msg(context.Background(), nil, app.NewArgs(map[string][]string{"text": {"hello"}}, nil))
+	if err != nil || out != "nobody else is in the chat" {
+		t.Errorf("got %v, %v", out, err)
+	}
+	eventually(t, func() error {
+		if n := len(alice.chat.running().all()); n != 0 {
+			return fmt.Errorf("%d sessions", n)
+		}
+		return nil
+	})
+	if n := alice.dropped(); n != 0 {
+		t.Errorf("%d messages were dropped", n)
 	}
 }
 

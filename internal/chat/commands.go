@@ -54,7 +54,9 @@ func (c *Chat) members(context.Context, *app.Env, app.Args) (any, error) {
 	t := app.Table{Columns: []string{"name", "state", "address", "queued"}}
 	for _, s := range r.all() {
 		s.mu.Lock()
-		t.Add(s.m.Name, s.state(), s.m.RPCAddr, len(s.queue))
+		if s.remote != "" {
+			t.Add(s.m.Name, s.state(), s.m.RPCAddr, len(s.queue))
+		}
 		s.mu.Unlock()
 	}
 	return t, nil

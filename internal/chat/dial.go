@@ -19,6 +19,9 @@ const (
 	// redialFirst doubles up to redialMost, with jitter: all peers try at once when a split heals.
 	redialFirst = 100 * time.Millisecond
 	redialMost  = 3 * time.Second
+	// announceWait is how long a member that has just joined may take until its address is known here.
+	announceWait = time.Second
+	announceTick = 10 * time.Millisecond
 	// greetWait is how long the other may take to greet: a process that is frozen accepts a stream, and says nothing.
 	greetWait = 3 * time.Second
 )
@@ -39,9 +42,14 @@ func (r *run) keepLinked(s *session, delay time.Duration) {
 }
 
 func (r *run) dialUntilLinked(s *session, delay time.Duration) {
+	began := time.Now()
 	for wait := redialFirst; ; wait = min(2*wait, redialMost) {
 		if !s.unlinkedAfter(r.ctx, delay) {
 			return
+		}
+		if s.member().RPCAddr == "" && time.Since(began) < announceWait {
+			delay = announceTick
+			continue
 		}
 		err := r.dial(s)
 		s.mu.Lock()

@@ -185,8 +185,11 @@ func (s *session) end(how string) (lost uint64, greeted bool) {
 	l := s.link
 	queue := s.queue
 	s.ended, s.link, s.queue, s.bytes = true, nil, nil, 0
+	if greeted = s.remote != ""; !greeted {
+		queue = nil // it never took part, and so has missed nothing
+	}
 	s.stats.dropped += uint64(len(queue))
-	lost, greeted = s.stats.dropped, s.remote != ""
+	lost = s.stats.dropped
 	to := s.m.Name
 	s.firstTried()
 	s.changed()
@@ -223,6 +226,13 @@ func (s *session) waitUnlinked(ctx context.Context) {
 			return
 		}
 	}
+}
+
+// greeted reports whether the other ever took part.
+func (s *session) greeted() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.remote != ""
 }
 
 // linked reports whether there is a link.

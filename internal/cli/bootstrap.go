@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -43,6 +44,9 @@ func newBootstrap(std Stdio) *cobra.Command {
 			security, err := c.load()
 			if err != nil {
 				return err
+			}
+			if err := security.CheckBind("--listen", listen); err != nil {
+				return exit{exitUsage, err}
 			}
 			ctx, stop := untilSignal(cmd.Context(), os.Interrupt, syscall.SIGTERM)
 			defer stop()
@@ -129,7 +133,8 @@ func (b *bootstrapNode) Close() error {
 
 // bindError gives a listener that cannot be opened its exit code.
 func bindError(err error) error {
-	if errors.Is(err, syscall.EADDRINUSE) || errors.Is(err, syscall.EADDRNOTAVAIL) || errors.Is(err, syscall.EACCES) {
+	var op *net.OpError
+	if errors.As(err, &op) && op.Op == "listen" {
 		return exit{exitUnreachable, err}
 	}
 	return err

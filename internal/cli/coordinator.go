@@ -133,6 +133,9 @@ func runSuites(ctx context.Context, std Stdio, f *runFlags, apps []func() app.Ap
 	if err != nil {
 		return err
 	}
+	if err := security.CheckBind("--listen", f.listen); err != nil {
+		return exit{exitUsage, err}
+	}
 	ctx, stop := untilSignal(ctx, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
 	failed := false

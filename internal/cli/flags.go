@@ -40,7 +40,7 @@ func (c *common) logs(w io.Writer, terminal bool) (*node.Logs, error) {
 	}
 	if c.logFile != "" {
 		if err := l.ToFile(c.logFile); err != nil {
-			return nil, err
+			return nil, exit{exitUsage, err}
 		}
 	}
 	return l, nil

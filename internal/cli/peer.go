@@ -15,6 +15,8 @@ import (
 	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
 	"peerlab.example/peerlab/app"
 	"peerlab.example/peerlab/internal/bootstrap"
@@ -40,6 +42,7 @@ type peerFlags struct {
 	tune        []string
 	exec        string
 	file        string
+	scripted    bool // exec or file was given, be it empty
 	coordinator string
 	noConsole   bool
 	init        string
@@ -57,7 +60,10 @@ func newPeer(std Stdio, apps []func() app.App) *cobra.Command {
 			"  peerlab peer --bootstrap 127.0.0.1:7700 --name bob -e 'init; msg hello; quit'\n" +
 			"  peerlab peer --bootstrap 127.0.0.1:7700 --name carol --no-console",
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return runPeer(cmd.Context(), std, &f, apps) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			f.scripted = cmd.Flags().Changed("exec") || cmd.Flags().Changed("file")
+			return runPeer(cmd.Context(), std, &f, apps)
+		},
 	}
 	f.add(cmd, "warn")
 	fs := cmd.Flags()
@@ -107,7 +113,7 @@ func (f *peerFlags) config() (peer.Config, error) {
 	case "yes", "no":
 	case "auto":
 		f.init = "yes"
-		if f.exec != "" || f.file != "" || f.coordinator != "" {
+		if f.scripted || f.coordinator != "" {
 			f.init = "no"
 		}
 	default:
@@ -128,7 +134,9 @@ type lab struct {
 	log      zerolog.Logger
 	security *node.Security
 	network  network.Network
-	closers  []func() error
+	// nameTaken ends when the peer must give way to an older one of its name.
+	nameTaken context.Context
+	closers   []func() error
 }
 
 func runPeer(ctx context.Context, std Stdio, f *peerFlags, apps []func() app.App) (err error) {
@@ -143,6 +151,9 @@ func runPeer(ctx context.Context, std Stdio, f *peerFlags, apps []func() app.App
 	}
 	ctx, stop := untilSignal(ctx, signals...)
 	defer stop()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	defer context.AfterFunc(l.nameTaken, func() { cancel(context.Cause(l.nameTaken)) })()
 	if err := l.peer.Start(ctx); err != nil {
 		return bindError(err)
 	}
@@ -167,8 +178,11 @@ func newLab(std Stdio, f *peerFlags, apps []func() app.App) (*lab, error) {
 	if l.security, err = f.load(); err != nil {
 		return nil, err
 	}
+	taken, giveWay := context.WithCancelCause(context.Background())
+	l.nameTaken = taken
 	deps := peer.Deps{
-		Network: l.network, Security: l.security, Log: l.log, Events: l.events, Print: l.output.Println,
+		NameTaken: giveWay,
+		Network:   l.network, Security: l.security, Log: l.log, Events: l.events, Print: l.output.Println,
 	}
 	for _, a := range apps {
 		deps.Apps = append(deps.Apps, a())
@@ -192,7 +206,7 @@ func newLab(std Stdio, f *peerFlags, apps []func() app.App) (*lab, error) {
 // interactive reports whether a person sits at a terminal.
 func (l *lab) interactive() bool {
 	f := l.flags
-	return f.exec == "" && f.file == "" && f.coordinator == "" && !f.noConsole && term.Available()
+	return !f.scripted && f.coordinator == "" && !f.noConsole && term.Available()
 }
 
 func (l *lab) dialBootstrap(addr string) (bootstrapv1.BootstrapServiceClient, error) {
@@ -235,13 +249,16 @@ func (l *lab) run(ctx context.Context) error {
 		}
 	}
 	switch {
-	case f.exec != "":
+	case f.scripted && f.file == "":
 		return l.script(ctx, func() error { return console.RunLines(ctx, l.backend, "-e", f.exec, l.output.Command()) })
 	case f.file != "":
 		return l.script(ctx, func() error { return l.runFile(ctx, f.file) })
 	case f.noConsole:
 		<-ctx.Done()
-		return nil
+		if interrupted(ctx) != nil {
+			return nil // it was asked to end, and does
+		}
+		return context.Cause(ctx)
 	case l.interactive():
 		return l.script(ctx, func() error { return l.console(ctx) })
 	}
@@ -337,6 +354,9 @@ func (l *lab) attach(ctx context.Context) error {
 	_, err = testcoord.Attach(ctx, testcoordv1.NewCoordinatorServiceClient(conn), hello, l.executor, l.events)
 	if i := interrupted(ctx); i != nil {
 		return i
+	}
+	if status.Code(err) == codes.Unavailable {
+		return exit{exitUnreachable, fmt.Errorf("coordinator %s: %w", l.flags.coordinator, err)}
 	}
 	return err
 }
