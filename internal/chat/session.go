@@ -141,7 +141,7 @@ func (s *session) agree(hello *chatv1.Hello) {
 	}
 	// The other side has lost this peer from its view meanwhile, or has just started: it waits for number 1.
 	for i, m := range s.queue {
-		s.queue[i] = &chatv1.Message{Seq: uint64(i) + 1, Text: m.GetText(), Number: m.GetNumber()} //nolint:gosec // at most maxQueued
+		s.queue[i] = &chatv1.Message{Seq: uint64(i) + 1, Text: m.GetText(), Number: m.GetNumber()}
 	}
 	s.seq, s.written = uint64(len(s.queue)), 0
 }

@@ -31,7 +31,7 @@ func TestHistory(t *testing.T) {
 		t.Errorf("mode %v, %v", info.Mode(), err)
 	}
 	for line, want := range map[string]string{
-		"!2": "two words", "!!": "one", "!tw": "two words", " !es ": "esc[2J", "!": "!", "no": "no",
+		"!2": "two words", "!!": "one", "!tw": "two words", "!": "!", "no": "no",
 	} {
 		if got, err := h.Expand(line); got != want || err != nil {
 			t.Errorf("%q becomes %q, %v; want %q", line, got, err, want)

@@ -110,7 +110,7 @@ func TestBroadcastTooLarge(t *testing.T) {
 		// With the longest group, a key, and the longest application, the largest payload fits.
 		widest := func(c *Config) {
 			c.Group, c.Key = strings.Repeat("g", maxGroup), make([]byte, 32)
-			c.ID = c.ID + strings.Repeat("i", 36-len(c.ID)) // as long as a UUID
+			c.ID += strings.Repeat("i", 36-len(c.ID)) // as long as a UUID
 		}
 		p := l.many(2, widest)
 		l.eventually(time.Minute, func() error { return allSee(p) })

@@ -98,7 +98,7 @@ func (p *parser) GetWinSize() *prompt.WinSize {
 	if err != nil || cols <= 0 || rows <= 0 {
 		cols, rows = 80, 24
 	}
-	return &prompt.WinSize{Row: uint16(rows), Col: uint16(cols)} //nolint:gosec // the kernel keeps 16 bits
+	return &prompt.WinSize{Row: uint16(rows), Col: uint16(cols)}
 }
 
 // Read returns the next key, or EAGAIN when there is none for now.

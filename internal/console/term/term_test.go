@@ -331,7 +331,7 @@ func TestTerminalGone(t *testing.T) {
 	timer := time.NewTimer(patience)
 	defer timer.Stop()
 	select {
-	case <-s.waited:
+	case _ = <-s.waited:
 	case <-timer.C:
 		t.Fatal("it does not end when its terminal is gone")
 	}
