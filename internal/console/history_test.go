@@ -30,6 +30,9 @@ func TestHistory(t *testing.T) {
 	if err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("mode %v, %v", info.Mode(), err)
 	}
+	if got, err := h.Expand(" !es "); got != "esc[2J" || err != nil {
+		t.Errorf("blanks around: got %q, %v", got, err)
+	}
 	for line, want := range map[string]string{
 		"!2": "two words", "!!": "one", "!tw": "two words", "!": "!", "no": "no",
 	} {
