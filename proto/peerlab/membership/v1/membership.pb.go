@@ -556,10 +556,10 @@ func (x *Data) GetPayload() []byte {
 	return nil
 }
 
-// Digest rides in the ack of a probe: two members with the same alive set have the same digest.
+// Digest rides in the ack of a probe: two members that know the same members and announcements have the same digest.
 type Digest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// An order-independent hash of the ids of all alive members.
+	// An order-independent hash of all members that are alive and not suspect, with what they announce.
 	Hash          uint64 `protobuf:"fixed64,1,opt,name=hash,proto3" json:"hash,omitempty"`
 	Alive         uint32 `protobuf:"varint,2,opt,name=alive,proto3" json:"alive,omitempty"`
 	unknownFields protoimpl.UnknownFields
