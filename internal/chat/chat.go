@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -31,6 +32,8 @@ type Chat struct {
 
 	mu  sync.Mutex
 	run *run // guarded by mu; nil when not started
+
+	number atomic.Uint64 // messages sent, over all starts: their ids are never given twice
 }
 
 var (
@@ -51,6 +54,8 @@ type run struct {
 	self app.Member
 	log  zerolog.Logger
 
+	number *atomic.Uint64 // of the Chat; counted up under mu
+
 	ctx   context.Context // ends with Stop
 	stop  context.CancelFunc
 	tasks sync.WaitGroup // dialling, readers and writers of links
@@ -58,7 +63,7 @@ type run struct {
 	mu       sync.Mutex
 	closed   bool                // guarded by mu; no task is started any more
 	sessions map[string]*session // guarded by mu; by member id
-	number   uint64              // guarded by mu; messages sent
+	heard    map[string]uint64   // guarded by mu; by member id: what a session that has ended had heard
 	dropped  uint64              // guarded by mu; of sessions that have ended
 }
 
@@ -66,7 +71,8 @@ type run struct {
 // not run the chat, or cannot be reached, or time is up: a message right after Start reaches all.
 func (c *Chat) Start(ctx context.Context, peer app.Peer) error {
 	r := &run{
-		peer: peer, self: peer.Self(), log: peer.Logger(), sessions: map[string]*session{},
+		peer: peer, self: peer.Self(), log: peer.Logger(), number: &c.number,
+		sessions: map[string]*session{}, heard: map[string]uint64{},
 	}
 	r.ctx, r.stop = context.WithCancel(context.Background())
 	c.mu.Lock()
@@ -119,7 +125,9 @@ func (c *Chat) Stop(ctx context.Context) error {
 	for _, s := range r.all() {
 		s.waitUnlinked(ctx)
 	}
-	r.stop()
+	r.mu.Lock()
+	r.stop() // under the lock, so that no task begins once it is waited for
+	r.mu.Unlock()
 	for _, s := range r.all() {
 		s.end("was not reached before the chat stopped") // and what is still queued for it is dropped, and counted
 	}
@@ -198,6 +206,7 @@ func (r *run) session(m app.Member) (s *session, isNew bool) {
 		return nil, false
 	}
 	s = newSession(r, m)
+	s.before, s.heard = r.heard[m.ID], r.heard[m.ID]
 	r.sessions[m.ID] = s
 	return s, true
 }
@@ -214,15 +223,39 @@ func (r *run) gone(id, how string) {
 
 // end forgets a session. how is shown if the member took part. A newer session with the member stays.
 func (r *run) end(s *session, how string) {
+	if r.forget(s, false) {
+		r.ended(s, how)
+	}
+}
+
+// endUncalled ends a session whose member is not in the chat, unless the member is calling, or has called.
+func (r *run) endUncalled(s *session, how string) bool {
+	gone := r.forget(s, true)
+	if gone {
+		r.ended(s, how)
+	}
+	return gone
+}
+
+// forget takes a session out of the map and reports whether it was there. What it heard is kept.
+func (r *run) forget(s *session, uncalled bool) bool {
 	r.mu.Lock()
-	current := r.sessions[s.id] == s
-	if current {
-		delete(r.sessions, s.id)
+	defer r.mu.Unlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if r.sessions[s.id] != s || uncalled && (s.link != nil || s.calls > 0) {
+		return false
 	}
-	r.mu.Unlock()
-	if !current {
-		return
+	delete(r.sessions, s.id)
+	s.ended = true // no message is delivered in it any more, so that what it heard stays as it is
+	if s.heard > 0 {
+		r.heard[s.id] = s.heard
 	}
+	return true
+}
+
+// ended shows and counts what a forgotten session leaves behind.
+func (r *run) ended(s *session, how string) {
 	lost, greeted := s.end(how)
 	r.mu.Lock()
 	r.dropped += lost
@@ -269,8 +302,7 @@ func (r *run) send(text string) (receivers int, err error) {
 		return 0, err
 	}
 	r.mu.Lock()
-	r.number++
-	number := r.number
+	number := r.number.Add(1)
 	sessions := make([]*session, 0, len(r.sessions))
 	for _, s := range r.sessions {
 		sessions = append(sessions, s)

@@ -57,10 +57,9 @@ func (r *run) dialUntilLinked(s *session, delay time.Duration) {
 		s.mu.Unlock()
 		switch {
 		case errors.Is(err, errNotInChat):
-			if !s.linked() { // it may have called meanwhile
-				r.end(s, "has left")
+			if r.endUncalled(s, "has left") { // it may have called meanwhile
+				return
 			}
-			return
 		case err != nil:
 			r.log.Debug().Err(err).Str("peer", s.member().Name).Msg("no link yet")
 		}

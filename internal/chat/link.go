@@ -1,7 +1,9 @@
 package chat
 
 import (
+	"math/rand/v2"
 	"sync"
+	"time"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -21,10 +23,11 @@ type link struct {
 
 	once sync.Once
 	done chan struct{} // closed by close
+	born time.Time
 }
 
 func newLink(opener string, send func(*chatv1.Frame) error, recv func() (*chatv1.Frame, error), cancel func()) *link {
-	return &link{opener: opener, send: send, recv: recv, cancel: cancel, done: make(chan struct{})}
+	return &link{opener: opener, send: send, recv: recv, cancel: cancel, done: make(chan struct{}), born: time.Now()}
 }
 
 func (l *link) close() {
@@ -52,7 +55,8 @@ func (s *session) attach(l *link, hello *chatv1.Hello) error {
 	case s.ended:
 		s.mu.Unlock()
 		return status.Error(codes.Unavailable, "the talk has ended")
-	case old != nil && old.opener < l.opener:
+	case old != nil && old.opener < l.opener && hello.GetSession() == s.remote:
+		// With another session, the old link is of a talk that the other has given up, and only lingers here.
 		s.mu.Unlock()
 		return errSecondLink
 	}
@@ -94,11 +98,22 @@ func (s *session) detach(l *link) {
 	switch {
 	case gone || again && !s.run.lives(s.id):
 		s.run.end(s, "has left")
-	case again && s.run.self.ID < s.id:
-		s.run.keepLinked(s, 0)
 	case again:
-		s.run.keepLinked(s, courtesy)
+		s.run.keepLinked(s, s.relinkDelay(l))
 	}
+}
+
+// relinkDelay is how long to wait before opening a link after l. The smaller id goes first. A link that broke as
+// soon as it stood will probably break again: two peers that cannot agree must not spin.
+func (s *session) relinkDelay(l *link) time.Duration {
+	var delay time.Duration
+	if s.run.self.ID > s.id {
+		delay = courtesy
+	}
+	if time.Since(l.born) < redialFirst {
+		delay += redialFirst + rand.N(redialFirst)
+	}
+	return delay
 }
 
 // read takes what the other sends until the link ends.
@@ -112,13 +127,18 @@ func (s *session) read(l *link) {
 		}
 		switch what := f.GetWhat().(type) {
 		case *chatv1.Frame_Message:
+			if !s.uses(l) {
+				return // the link that took over repeats it, in the numbers of the talk it is of
+			}
 			if err := s.deliver(what.Message); err != nil {
 				s.run.log.Warn().Err(err).Str("peer", s.member().Name).Msg("link given up")
 				return
 			}
 		case *chatv1.Frame_Ack:
 			s.mu.Lock()
-			s.acknowledge(what.Ack.GetSeq())
+			if s.link == l {
+				s.acknowledge(what.Ack.GetSeq())
+			}
 			s.mu.Unlock()
 		case *chatv1.Frame_Bye:
 			s.left()

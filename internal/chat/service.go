@@ -36,10 +36,8 @@ func (c *Chat) Link(stream grpc.BidiStreamingServer[chatv1.LinkRequest, chatv1.L
 	if err != nil {
 		return err
 	}
-	if err := l.send(s.hello()); err != nil {
-		return err
-	}
-	if err := s.attach(l, hello); err != nil {
+	err = r.answer(s, l, hello)
+	if err != nil {
 		return err
 	}
 	select {
@@ -48,6 +46,15 @@ func (c *Chat) Link(stream grpc.BidiStreamingServer[chatv1.LinkRequest, chatv1.L
 		l.close()
 	}
 	return nil
+}
+
+// answer greets back and makes l the link. Until then the session stays, whatever dialling finds.
+func (r *run) answer(s *session, l *link, hello *chatv1.Hello) error {
+	defer s.hungUp()
+	if err := l.send(s.hello()); err != nil {
+		return err
+	}
+	return s.attach(l, hello)
 }
 
 // greeted is the session with who says hello. One that this peer does not know as a member yet takes part
@@ -62,11 +69,12 @@ func (r *run) greeted(hello *chatv1.Hello) (*session, error) {
 			m = known
 		}
 	}
-	s, _ := r.session(m)
-	if s == nil {
-		return nil, status.Error(codes.FailedPrecondition, "the chat stops here")
+	for range 2 { // the first may be one that was just ended
+		if s, _ := r.session(m); s != nil && s.called() {
+			return s, nil
+		}
 	}
-	return s, nil
+	return nil, status.Error(codes.FailedPrecondition, "the chat stops here")
 }
 
 // awaitHello waits for the opener's Hello, not for ever. The stream ends with the call, and so does the task.

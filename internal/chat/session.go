@@ -41,6 +41,9 @@ type session struct {
 	written uint64            // guarded by mu; the last seq written to this link
 	got     uint64            // guarded by mu; the last seq of the other that was delivered here
 	acked   uint64            // guarded by mu; the last of these that the other was told on this link
+	heard   uint64            // guarded by mu; the largest Number of the other that was delivered here, in any talk
+	before  uint64            // guarded by mu; heard, when this talk began
+	calls   int               // guarded by mu; how many streams of the other are being greeted
 	stats   stats             // guarded by mu
 
 	delivery sync.Mutex // held while a message is shown, which may take its time, so that the order stays
@@ -56,6 +59,7 @@ type stats struct {
 }
 
 func newSession(r *run, m app.Member) *session {
+	m.Name = clean(m.Name)
 	return &session{run: r, id: m.ID, token: uuid.NewString(), m: m, tried: make(chan struct{}), wake: make(chan struct{})}
 }
 
@@ -85,6 +89,7 @@ func (s *session) know(m app.Member) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if m.RPCAddr != "" {
+		m.Name = clean(m.Name)
 		s.m = m
 	}
 }
@@ -130,20 +135,23 @@ func (s *session) acknowledge(seq uint64) {
 
 // agree brings the numbers of both sides together, after the other's Hello. The lock is held.
 func (s *session) agree(hello *chatv1.Hello) {
-	if hello.GetSession() != s.remote {
-		s.remote, s.got = hello.GetSession(), 0
-	}
-	s.acked = 0 // what was told on an earlier link may not have arrived
-	if hello.GetPeerSession() == s.token {
-		s.acknowledge(hello.GetDelivered())
-		s.written = hello.GetDelivered()
+	s.acked, s.written = 0, 0 // what was told on an earlier link may not have arrived
+	if hello.GetSession() == s.remote {
+		// A Hello composed before the other read this peer's, as when both dial at once, says nothing of
+		// what it has delivered since. Then all that is queued is sent again, and the other passes over it.
+		if hello.GetPeerSession() == s.token {
+			delivered := min(hello.GetDelivered(), s.seq) // what was never sent cannot have arrived
+			s.acknowledge(delivered)
+			s.written = delivered
+		}
 		return
 	}
 	// The other side has lost this peer from its view meanwhile, or has just started: it waits for number 1.
+	s.remote, s.got = hello.GetSession(), 0
 	for i, m := range s.queue {
 		s.queue[i] = &chatv1.Message{Seq: uint64(i) + 1, Text: m.GetText(), Number: m.GetNumber()}
 	}
-	s.seq, s.written = uint64(len(s.queue)), 0
+	s.seq = uint64(len(s.queue))
 }
 
 // deliver takes a message, once and in order. An error means that the link is not usable.
@@ -160,8 +168,15 @@ func (s *session) deliver(m *chatv1.Message) error {
 		err = fmt.Errorf("message %d came after %d", m.GetSeq(), s.got)
 	case len(m.GetText()) > MaxText:
 		err = fmt.Errorf("message of %d bytes", len(m.GetText()))
+	case m.GetNumber() != 0 && m.GetNumber() <= s.before:
+		// It was delivered in an earlier talk, whose end was faster than the acknowledgement.
+		s.got++
+		s.changed()
+		s.mu.Unlock()
+		return nil
 	default:
 		s.got++
+		s.heard = max(s.heard, m.GetNumber())
 		s.stats.received++
 		s.changed() // there is something to acknowledge
 	}
@@ -235,9 +250,33 @@ func (s *session) greeted() bool {
 	return s.remote != ""
 }
 
+// uses reports whether l is the link.
+func (s *session) uses(l *link) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.link == l
+}
+
 // linked reports whether there is a link.
 func (s *session) linked() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.link != nil
+}
+
+// called notes that the other is calling, so that nobody finds that it is not in the chat until hungUp. It is
+// false when the session has ended.
+func (s *session) called() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.ended {
+		s.calls++
+	}
+	return !s.ended
+}
+
+func (s *session) hungUp() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.calls--
 }

@@ -12,13 +12,14 @@ const MaxText = 8 << 10
 
 // checkText makes text fit to be sent: valid UTF-8 without control characters, not empty, not too long.
 func checkText(text string) (string, error) {
-	if len(text) > MaxText {
-		return "", fmt.Errorf("the message has %d bytes; %d is the most", len(text), MaxText)
+	cleaned := clean(text)
+	if n := max(len(text), len(cleaned)); n > MaxText { // a byte that is no UTF-8 is replaced by three
+		return "", fmt.Errorf("the message has %d bytes; %d is the most", n, MaxText)
 	}
-	if text = clean(text); text == "" {
+	if cleaned == "" {
 		return "", errors.New("the message is empty")
 	}
-	return text, nil
+	return cleaned, nil
 }
 
 // clean makes a peer's text safe to show: one line, nothing that steers a terminal or reorders the line.
