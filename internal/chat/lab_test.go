@@ -305,3 +305,10 @@ func (r *room) drained() {
 		return nil
 	})
 }
+
+// linked reports whether there is a link.
+func (s *session) linked() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.link != nil
+}

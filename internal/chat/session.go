@@ -257,13 +257,6 @@ func (s *session) uses(l *link) bool {
 	return s.link == l
 }
 
-// linked reports whether there is a link.
-func (s *session) linked() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.link != nil
-}
-
 // called notes that the other is calling, so that nobody finds that it is not in the chat until hungUp. It is
 // false when the session has ended.
 func (s *session) called() bool {
