@@ -135,6 +135,7 @@ func (a *agent) receive(ctx context.Context) error {
 
 // run starts a command.
 func (a *agent) run(ctx context.Context, r *testcoordv1.Run) {
+	life := ctx
 	ctx, cancel := context.WithCancel(ctx)
 	step := r.GetStep()
 	a.mu.Lock()
@@ -150,6 +151,9 @@ func (a *agent) run(ctx context.Context, r *testcoordv1.Run) {
 		a.mu.Lock()
 		delete(a.cancels, step)
 		a.mu.Unlock()
+		if life.Err() != nil && o.Err != nil {
+			return // the peer ends, and not the command failed: the end of the stream says so
+		}
 		done := &testcoordv1.Done{Step: step, ResultJson: o.JSON, Usage: o.Usage(), Quit: o.Quit, EventSeq: a.log.Last()}
 		if o.Err != nil {
 			done.Error = cmp.Or(o.Err.Error(), "the command failed")
