@@ -59,6 +59,8 @@ const (
 	Enum Kind = "enum"
 	// CommandName is the name of a command.
 	CommandName Kind = "command"
+	// Line is another command with its arguments; a Param of this kind is Repeated and the last one.
+	Line Kind = "line"
 )
 
 // Param is a positional argument.
@@ -79,11 +81,15 @@ type Param struct {
 // Flag is a named argument.
 type Flag struct {
 	// Name without the dashes.
-	Name    string
+	Name string
+	// Short is one letter: -n VALUE is then the same as --name VALUE.
+	Short   string
 	Kind    Kind
 	Default string
 	Summary string
 	Values  []string
+	// Complete is as that of a Param.
+	Complete func() []Suggestion
 }
 
 // Suggestion is an offer of completion.

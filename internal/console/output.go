@@ -21,6 +21,20 @@ type Screen interface {
 	Line(line string, wait bool)
 }
 
+// Terminal is a Screen that can do more than lines; the prompt of a real terminal is one. It may be used
+// from any goroutine.
+type Terminal interface {
+	Screen
+	// Size is that of the window in characters.
+	Size() (rows, cols int)
+	// Block keeps lines at the bottom of the screen while a command runs, in place of the block before; what
+	// Line shows goes above them. They are cut to the size of the window. With nil the last block stays where it is,
+	// and what comes next goes below.
+	Block(lines []string)
+	// Pause holds all lines back until resume is called, because another program, such as a pager, has the terminal.
+	Pause() (resume func())
+}
+
 // Output is where all that a user reads comes together, whole line by whole line. Its methods may be
 // called from any goroutine.
 type Output struct {
