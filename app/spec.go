@@ -59,8 +59,12 @@ const (
 	Enum Kind = "enum"
 	// CommandName is the name of a command.
 	CommandName Kind = "command"
-	// Line is another command with its arguments; a Param of this kind is Repeated and the last one.
+	// Line is another command with its arguments, up to the end of the line. Only the last Param may be one; it has
+	// one value, which is a line.
 	Line Kind = "line"
+	// Raw is the rest of the line exactly as typed, quotes and $ included. Only the last Param may be one; it
+	// has one value.
+	Raw Kind = "raw"
 )
 
 // Param is a positional argument.

@@ -22,6 +22,10 @@ type Live struct {
 // to be replaced begins. Every offer, put there, is a word that Parse takes.
 func (t *Table) Complete(line string, cursor int, live Live) (offers []app.Suggestion, start int) {
 	cursor = max(0, min(cursor, len(line)))
+	if inner, ok := t.Inner(line, cursor); ok {
+		offers, start = t.Complete(line[inner:], cursor-inner, live)
+		return offers, inner + start
+	}
 	head := line[:cursor]
 	start = afterSpace(head)
 	prefix := head[start:]
@@ -38,6 +42,31 @@ func (t *Table) Complete(line string, cursor int, live Live) (offers []app.Sugge
 		offers = t.command(words, prefix)
 	}
 	return offers, start
+}
+
+// Inner reports whether the cursor is in a parameter that is a line itself (app.Line), and where that line begins.
+func (t *Table) Inner(line string, cursor int) (start int, ok bool) {
+	head := line[:max(0, min(cursor, len(line)))]
+	last := afterSpace(head)
+	words, err := Split(head[:last])
+	spec, taken := t.Find(words)
+	if err != nil || spec == nil || len(spec.Params) == 0 || spec.Params[len(spec.Params)-1].Kind != app.Line {
+		return 0, false
+	}
+	next := 0
+	for i := taken; i < len(words); i++ {
+		switch f := findFlag(spec, words[i].Text); {
+		case f != nil && f.Kind != app.Bool && !words[i].Quoted:
+			i++
+		case f != nil || strings.HasPrefix(words[i].Text, "-") && !words[i].Quoted:
+		case spec.Params[next].Kind == app.Line:
+			return words[i].Col - 1, true
+		default:
+			next++
+		}
+	}
+	p := position(spec, words[taken:])
+	return last, p.kind == app.Line && !strings.HasPrefix(head[last:], "-")
 }
 
 // afterSpace is where the last word begins.
@@ -102,7 +131,7 @@ func (t *Table) argument(spec *app.Spec, words []Word, prefix string, live Live)
 	lead := "" // what of the prefix comes before the value
 	if name, value, ok := strings.Cut(prefix, "="); ok && at.flags {
 		if f := findFlag(spec, name); f != nil {
-			at = place{kind: f.Kind, values: f.Values}
+			at = place{kind: f.Kind, values: f.Values, complete: f.Complete}
 			lead, prefix = name+"=", value
 		}
 	}
@@ -149,7 +178,7 @@ func position(spec *app.Spec, words []Word) place {
 		switch {
 		case f != nil && f.Kind != app.Bool:
 			if i++; i == len(words) {
-				return place{kind: f.Kind, values: f.Values}
+				return place{kind: f.Kind, values: f.Values, complete: f.Complete}
 			}
 		case f != nil || !words[i].Quoted && strings.HasPrefix(words[i].Text, "--") && !begun:
 		case next < len(spec.Params) && spec.Params[next].Repeated:
@@ -165,14 +194,14 @@ func position(spec *app.Spec, words []Word) place {
 	return place{kind: p.Kind, values: p.Values, complete: p.Complete, flags: !begun || !isRest(p)}
 }
 
-// findFlag returns the flag that is written --NAME, or nil.
+// findFlag returns the flag that is written --NAME or -N, or nil.
 func findFlag(spec *app.Spec, text string) *app.Flag {
 	for i := range spec.Flags {
 		if text == "--"+spec.Flags[i].Name {
 			return &spec.Flags[i]
 		}
 	}
-	return nil
+	return shortFlag(spec, text)
 }
 
 // values are the offers for a kind of argument.
@@ -200,7 +229,7 @@ func (t *Table) values(kind app.Kind, values []string, prefix string, live Live)
 		for _, s := range t.specs {
 			out = append(out, app.Suggestion{Text: strings.ReplaceAll(s.Name, " ", ""), Description: s.Summary})
 		}
-	case app.Text, app.Int, app.Duration, app.Addr:
+	case app.Text, app.Int, app.Duration, app.Addr, app.Line, app.Raw:
 	}
 	return out
 }

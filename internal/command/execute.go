@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"runtime/debug"
 	"time"
 
@@ -12,6 +13,9 @@ import (
 
 // ErrQuit is what a command returns to end the console or the peer it was typed at. It is no failure.
 var ErrQuit = errors.New("quit")
+
+// abandonAfter is how long a command may take to return when it was cancelled. Then it is left to itself.
+const abandonAfter = 3 * time.Second
 
 // PanicError is a command that panicked. The peer lives on; the stack belongs in the log.
 type PanicError struct {
@@ -38,6 +42,13 @@ func (o Outcome) Usage() bool {
 	return errors.As(o.Err, &usage) || errors.As(o.Err, &syntax)
 }
 
+// Rendering says how and where to the result of a command is written.
+type Rendering struct {
+	Format Format
+	// To takes the result; nil means Env.Out, where the progress of the command goes.
+	To io.Writer
+}
+
 // Executor runs lines against a table. It may be used from several goroutines at once.
 type Executor struct {
 	Table *Table
@@ -45,8 +56,15 @@ type Executor struct {
 	Done func(line string, o Outcome, took time.Duration)
 }
 
-// Execute runs one line and writes the result as text to env.Out. A panic of the command becomes a PanicError.
+// Execute runs one line and writes the result as a table to env.Out.
 func (x *Executor) Execute(ctx context.Context, line string, env *app.Env) Outcome {
+	return x.ExecuteAs(ctx, line, env, Rendering{})
+}
+
+// ExecuteAs runs one line and writes the result. Whatever the command does, it returns: a panic becomes a
+// PanicError; of more than MaxOutput bytes of progress the rest is dropped, which is said; a command that
+// has not ended 3 s after ctx is left to itself, and its output is dropped.
+func (x *Executor) ExecuteAs(ctx context.Context, line string, env *app.Env, r Rendering) Outcome {
 	start := time.Now()
 	call, err := x.Table.Parse(line)
 	if call == nil && err == nil {
@@ -54,7 +72,7 @@ func (x *Executor) Execute(ctx context.Context, line string, env *app.Env) Outco
 	}
 	o := Outcome{Err: err}
 	if err == nil {
-		o = run(ctx, call, env)
+		o = run(ctx, call, env, r)
 	}
 	if x.Done != nil {
 		x.Done(line, o, time.Since(start))
@@ -62,25 +80,79 @@ func (x *Executor) Execute(ctx context.Context, line string, env *app.Env) Outco
 	return o
 }
 
-func run(ctx context.Context, call *Call, env *app.Env) (o Outcome) {
-	defer func() {
-		if v := recover(); v != nil {
-			o = Outcome{Err: &PanicError{Value: v, Stack: debug.Stack()}}
-		}
-	}()
+func run(ctx context.Context, call *Call, env *app.Env, r Rendering) Outcome {
 	if env.Remote && call.Spec.Local {
 		return Outcome{Err: fmt.Errorf("%s works only at the peer's own console", call.Spec.Name)}
 	}
-	result, err := call.Run(ctx, env)
-	if errors.Is(err, ErrQuit) {
+	out := newBounded(env.Out)
+	defer out.close()
+	inner := *env
+	inner.Out = out
+	type returned struct {
+		result any
+		err    error
+	}
+	done := make(chan returned, 1) // the command can end when nobody waits any more
+	go func() {
+		var v returned
+		v.err = safely(func() (err error) {
+			v.result, err = call.Run(ctx, &inner)
+			return err
+		})
+		done <- v
+	}()
+	var v returned
+	select {
+	case v = <-done:
+	case <-ctx.Done():
+		patience := time.NewTimer(abandonAfter)
+		defer patience.Stop()
+		select {
+		case v = <-done:
+		case <-patience.C:
+			return Outcome{Err: fmt.Errorf("%s has not stopped %v after it was cancelled, and is left to itself: %w",
+				call.Spec.Name, abandonAfter, context.Cause(ctx))}
+		}
+	}
+	if errors.Is(v.err, ErrQuit) {
 		return Outcome{Quit: true}
 	}
-	if err != nil {
-		return Outcome{Err: err}
+	if v.err != nil {
+		return Outcome{Err: v.err}
 	}
-	if err := Text(env.Out, result); err != nil {
-		return Outcome{Err: fmt.Errorf("write the result: %w", err)}
+	if r.To == nil {
+		r.To = env.Out
 	}
-	json, err := JSON(result)
-	return Outcome{Err: err, JSON: json}
+	return finish(v.result, r)
+}
+
+// finish writes the result. What an application puts into it may panic too.
+func finish(result any, r Rendering) (o Outcome) {
+	o.Err = safely(func() (err error) {
+		var text bounding
+		switch err := Render(&text, result, r.Format); {
+		case errors.Is(err, errTooMuch) && r.Format != FormatTable && r.Format != "":
+			return fmt.Errorf("the result is larger than %d MiB", MaxOutput>>20)
+		case errors.Is(err, errTooMuch):
+			text.buf.WriteString("\n" + cutNotice + "\n")
+		case err != nil:
+			return err
+		}
+		if _, err := r.To.Write(text.buf.Bytes()); err != nil {
+			return fmt.Errorf("write the result: %w", err)
+		}
+		o.JSON, err = JSON(result)
+		return err
+	})
+	return o
+}
+
+// safely turns a panic of f into an error.
+func safely(f func() error) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = &PanicError{Value: v, Stack: debug.Stack()}
+		}
+	}()
+	return f()
 }

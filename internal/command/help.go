@@ -16,7 +16,7 @@ func Synopsis(s *app.Spec) string {
 		if p.Kind == app.Enum {
 			name = strings.Join(p.Values, "|")
 		}
-		if p.Repeated {
+		if p.Repeated || takesLine(p) {
 			name += "…"
 		}
 		if p.Optional {
@@ -25,13 +25,21 @@ func Synopsis(s *app.Spec) string {
 		b.WriteString(" " + name)
 	}
 	for _, f := range s.Flags {
-		b.WriteString(" [--" + f.Name)
+		b.WriteString(" [" + flagName(f))
 		if f.Kind != app.Bool {
 			b.WriteString(" " + strings.ToUpper(string(f.Kind)))
 		}
 		b.WriteString("]")
 	}
 	return b.String()
+}
+
+// flagName is how a flag is written.
+func flagName(f app.Flag) string {
+	if f.Short == "" {
+		return "--" + f.Name
+	}
+	return "-" + f.Short + ", --" + f.Name
 }
 
 // Groups are the headings of the table in the order of registration.
@@ -94,7 +102,7 @@ func Describe(s *app.Spec) string {
 	if len(s.Flags) > 0 {
 		b.WriteString("\n")
 		for _, f := range s.Flags {
-			fmt.Fprintf(&b, "  --%-14s %s%s\n", f.Name, f.Summary, defaultText(f))
+			fmt.Fprintf(&b, "  %-16s %s%s\n", flagName(f), f.Summary, defaultText(f))
 		}
 	}
 	fmt.Fprintf(&b, "\nexample\n  %s\n", s.Example)
@@ -124,7 +132,7 @@ func (t *Table) Markdown() string {
 			if len(s.Flags) > 0 {
 				b.WriteString("\n| flag | meaning |\n| --- | --- |\n")
 				for _, f := range s.Flags {
-					fmt.Fprintf(&b, "| `--%s` | %s%s |\n", f.Name, f.Summary, defaultText(f))
+					fmt.Fprintf(&b, "| `%s` | %s%s |\n", flagName(f), f.Summary, defaultText(f))
 				}
 			}
 			fmt.Fprintf(&b, "\nExample: `%s`", s.Example)

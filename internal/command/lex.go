@@ -9,13 +9,18 @@ import (
 
 // Word is one word of a line.
 type Word struct {
-	// Text is the word without its quotes.
+	// Text is the word without its quotes, and with the values of its variables.
 	Text string
+	// Raw is the word as it stands in the line.
+	Raw string
 	// Col is where it begins: 1 is the first byte of the line.
 	Col int
-	// Quoted is set when it begins with a quote: it is text then, and never a flag.
+	// Quoted is set when it begins with a quote or a variable: it is text then, and never a flag.
 	Quoted bool
 }
+
+// Lookup gives the value of a variable. What it says of one that does not exist is for the user.
+type Lookup func(name string) (string, error)
 
 // SyntaxError is a line that cannot be split into words.
 type SyntaxError struct {
@@ -28,109 +33,181 @@ func (e *SyntaxError) Error() string { return e.Msg }
 
 // Split splits a line into words. Words are separated by white space. A quote opens at the
 // start of a word or right after = or ~, and only there, so that "it's" is a word like any other.
-// Between single quotes everything stands for itself; between double quotes \" \\ \n and \t
+// Between single quotes everything stands for itself; between double quotes \" \\ \$ \n and \t
 // are known. The line must be valid UTF-8.
 func Split(line string) ([]Word, error) {
-	words, _, err := split(line, false)
-	return words, err
+	l := lexer{line: line}
+	return l.words, l.split()
+}
+
+// SplitVars is Split that puts the values of variables in place of $NAME and ${NAME}, except between single
+// quotes. A value never becomes several words. A variable that lookup does not know is a *UsageError.
+func SplitVars(line string, lookup Lookup) ([]Word, error) {
+	l := lexer{line: line, lookup: lookup}
+	return l.words, l.split()
 }
 
 // SplitScript is Split for lines of scripts and suites, where a # at the start of a
 // word begins a comment that lasts to the end of the line.
 func SplitScript(line string) ([]Word, error) {
-	words, _, err := split(line, true)
-	return words, err
+	l := lexer{line: line, comments: true}
+	return l.words, l.split()
 }
 
 // CutComment returns the line without the comment that SplitScript skips. A line that
 // cannot be split is returned as it is.
 func CutComment(line string) string {
-	_, end, err := split(line, true)
-	if err != nil {
+	l := lexer{line: line, comments: true}
+	if l.split() != nil {
 		return line
 	}
-	return line[:end]
+	return line[:l.end]
 }
 
-// split also returns where a comment begins, or the end of the line.
-func split(line string, comments bool) (words []Word, end int, err error) {
-	if i := invalidUTF8(line); i >= 0 {
-		return nil, 0, &SyntaxError{Col: i + 1, Msg: "this is not valid UTF-8 text"}
+// lexer splits one line.
+type lexer struct {
+	line     string
+	comments bool
+	lookup   Lookup // nil where a $ is a character like any other
+
+	words []Word
+	end   int // where a comment begins, or the end of the line
+}
+
+func (l *lexer) split() error {
+	if i := invalidUTF8(l.line); i >= 0 {
+		return &SyntaxError{Col: i + 1, Msg: "this is not valid UTF-8 text"}
 	}
-	for i := 0; i < len(line); {
-		r, n := utf8.DecodeRuneInString(line[i:])
+	l.end = len(l.line)
+	for i := 0; i < len(l.line); {
+		r, n := utf8.DecodeRuneInString(l.line[i:])
 		if unicode.IsSpace(r) {
 			i += n
 			continue
 		}
-		if comments && r == '#' {
-			return words, i, nil
+		if l.comments && r == '#' {
+			l.end = i
+			return nil
 		}
-		if unicode.IsControl(r) {
-			return nil, 0, &SyntaxError{Col: i + 1, Msg: fmt.Sprintf("control character %U in the line", r)}
-		}
-		w, end, err := word(line, i)
+		w, end, err := l.word(i)
 		if err != nil {
-			return nil, 0, err
+			l.words = nil
+			return err
 		}
-		words = append(words, w)
+		l.words = append(l.words, w)
 		i = end
 	}
-	return words, len(line), nil
+	return nil
 }
 
 // word reads the word that begins at start, and returns where it ends.
-func word(line string, start int) (Word, int, error) {
+func (l *lexer) word(start int) (Word, int, error) {
 	w := Word{Col: start + 1}
 	var text strings.Builder
 	open := true // whether a quote may open here
 	i := start
-	for i < len(line) {
-		r, n := utf8.DecodeRuneInString(line[i:])
+	for i < len(l.line) {
+		r, n := utf8.DecodeRuneInString(l.line[i:])
 		if unicode.IsSpace(r) {
 			break
 		}
-		if open && (r == '"' || r == '\'') {
-			s, end, err := quoted(line, i)
-			if err != nil {
-				return w, 0, err
-			}
-			text.WriteString(s)
+		var part string
+		end := i + n
+		var err error
+		switch {
+		case open && (r == '"' || r == '\''):
+			part, end, err = l.quoted(i)
 			w.Quoted = w.Quoted || i == start
 			open = false
-			i = end
-			continue
+		case unicode.IsControl(r):
+			err = controlCharacter(i, r)
+		case r == '$' && l.lookup != nil:
+			part, end, err = l.variable(i)
+			w.Quoted = w.Quoted || i == start && end > i+n
+			open = false
+		default:
+			part = string(r)
+			open = r == '=' || r == '~'
 		}
-		if unicode.IsControl(r) {
-			return w, 0, &SyntaxError{Col: i + 1, Msg: fmt.Sprintf("control character %U in the line", r)}
+		if err != nil {
+			return w, 0, err
 		}
-		text.WriteRune(r)
-		open = r == '=' || r == '~'
-		i += n
+		text.WriteString(part)
+		i = end
 	}
-	w.Text = text.String()
+	w.Text, w.Raw = text.String(), l.line[start:i]
 	return w, i, nil
 }
 
 // quoted reads what stands between the quote at start and its twin.
-func quoted(line string, start int) (string, int, error) {
-	quote := line[start]
-	var text strings.Builder
-	for i := start + 1; i < len(line); i++ {
-		c := line[i]
+func (l *lexer) quoted(start int) (text string, end int, err error) {
+	quote := l.line[start]
+	var b strings.Builder
+	for i := start + 1; i < len(l.line); i++ {
+		c := l.line[i]
 		switch {
 		case c == quote:
-			return text.String(), i + 1, nil
-		case c == '\\' && quote == '"' && i+1 < len(line):
+			return b.String(), i + 1, nil
+		case c == '\\' && quote == '"' && i+1 < len(l.line):
 			i++
-			text.WriteString(unescape(line[i]))
+			b.WriteString(unescape(l.line[i]))
+		case c == '$' && quote == '"' && l.lookup != nil:
+			value, end, err := l.variable(i)
+			if err != nil {
+				return "", 0, err
+			}
+			b.WriteString(value)
+			i = end - 1
 		case c < ' ' && c != '\t' || c == 0x7f:
-			return "", 0, &SyntaxError{Col: i + 1, Msg: fmt.Sprintf("control character %U in the line", rune(c))}
+			return "", 0, controlCharacter(i, rune(c))
 		default:
-			text.WriteByte(c)
+			b.WriteByte(c)
 		}
 	}
 	return "", 0, &SyntaxError{Col: start + 1, Msg: fmt.Sprintf("this %c is never closed", quote)}
+}
+
+// variable reads the variable whose $ stands at start. A $ that no name follows stands for itself.
+func (l *lexer) variable(start int) (value string, end int, err error) {
+	name, end := "", start+1
+	if strings.HasPrefix(l.line[end:], "{") {
+		n := strings.IndexByte(l.line[end:], '}')
+		if n < 0 {
+			return "", 0, &SyntaxError{Col: start + 1, Msg: "this ${ is never closed"}
+		}
+		name, end = l.line[end+1:end+n], end+n+1
+		if !IsName(name) {
+			return "", 0, &SyntaxError{Col: start + 1, Msg: fmt.Sprintf("%q is not the name of a variable: letters, digits and _", name)}
+		}
+	} else {
+		n := nameLength(l.line[end:])
+		name, end = l.line[end:end+n], end+n
+	}
+	if name == "" {
+		return "$", end, nil
+	}
+	if value, err = l.lookup(name); err != nil {
+		return "", 0, &UsageError{Col: start + 1, Msg: err.Error()}
+	}
+	return value, end, nil
+}
+
+// IsName reports whether s can be the name of a variable: a letter or _, then letters, digits and _, of ASCII.
+func IsName(s string) bool { return s != "" && nameLength(s) == len(s) }
+
+func nameLength(s string) int {
+	for i := range len(s) {
+		c := s[i]
+		letter := c == '_' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'
+		if !letter && (i == 0 || c < '0' || c > '9') {
+			return i
+		}
+	}
+	return len(s)
+}
+
+func controlCharacter(at int, r rune) error {
+	return &SyntaxError{Col: at + 1, Msg: fmt.Sprintf("control character %U in the line", r)}
 }
 
 func unescape(c byte) string {
@@ -139,10 +216,10 @@ func unescape(c byte) string {
 		return "\n"
 	case 't':
 		return "\t"
-	case '"', '\\':
+	case '"', '\\', '$':
 		return string(c)
 	}
-	return "\\" + string(c)
+	return string([]byte{'\\', c}) // c may be the first byte of a longer character
 }
 
 func invalidUTF8(s string) int {
@@ -154,49 +231,4 @@ func invalidUTF8(s string) int {
 		i += n
 	}
 	return -1
-}
-
-// SplitCommands splits the argument of -e at each ; that stands outside quotes.
-func SplitCommands(s string) []string {
-	var out []string
-	start, open := 0, true
-	for i := 0; i < len(s); i++ {
-		switch c := s[i]; {
-		case open && (c == '"' || c == '\''):
-			_, end, err := quoted(s, i)
-			if err != nil {
-				return append(out, s[start:])
-			}
-			i = end - 1
-			open = false
-		case c == ';':
-			out = append(out, s[start:i])
-			start, open = i+1, true
-		default:
-			open = c == ' ' || c == '\t' || c == '\n' || c == '=' || c == '~'
-		}
-	}
-	return append(out, s[start:])
-}
-
-// Quote writes a word so that Split reads it back as text. Control characters, which no line may have, are left out,
-// but for line ends and tabs.
-func Quote(s string) string {
-	s = strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) && r != '\n' && r != '\t' {
-			return -1
-		}
-		return r
-	}, strings.ToValidUTF8(s, "\ufffd"))
-	plain := s != "" && s[0] != '-'
-	for i, r := range s {
-		if unicode.IsSpace(r) || unicode.IsControl(r) || i == 0 && strings.ContainsRune("\"'#", r) ||
-			r == '"' || r == '\'' || r == ';' {
-			plain = false
-		}
-	}
-	if plain {
-		return s
-	}
-	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`, "\t", `\t`).Replace(s) + `"`
 }

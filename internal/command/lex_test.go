@@ -2,6 +2,7 @@ package command
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -11,29 +12,38 @@ import (
 
 func TestSplit(t *testing.T) {
 	t.Parallel()
+	type word struct {
+		text   string
+		col    int
+		quoted bool
+	}
 	for _, tt := range []struct {
 		line string
-		want []Word
+		want []word
 	}{
 		{"", nil},
 		{" \t ", nil},
-		{"msg hello  world", []Word{{"msg", 1, false}, {"hello", 5, false}, {"world", 12, false}}},
-		{`msg "left side"`, []Word{{"msg", 1, false}, {"left side", 5, true}}},
-		{`msg 'a "b" c'`, []Word{{"msg", 1, false}, {`a "b" c`, 5, true}}},
-		{`msg it's fine`, []Word{{"msg", 1, false}, {"it's", 5, false}, {"fine", 10, false}}},
-		{`text="left side" x~'a b'`, []Word{{"text=left side", 1, false}, {"x~a b", 18, false}}},
-		{`"a\"b\\c\n\t\x"`, []Word{{"a\"b\\c\n\t\\x", 1, true}}},
-		{`""`, []Word{{"", 1, true}}},
-		{`"a"b`, []Word{{"ab", 1, true}}},
-		{`"a""b"`, []Word{{`a"b"`, 1, true}}},
-		{"<bob> #tag", []Word{{"<bob>", 1, false}, {"#tag", 7, false}}},
-		{"é 世界", []Word{{"é", 1, false}, {"世界", 4, false}}},
+		{"msg hello  world", []word{{"msg", 1, false}, {"hello", 5, false}, {"world", 12, false}}},
+		{`msg "left side"`, []word{{"msg", 1, false}, {"left side", 5, true}}},
+		{`msg 'a "b" c'`, []word{{"msg", 1, false}, {`a "b" c`, 5, true}}},
+		{`msg it's fine`, []word{{"msg", 1, false}, {"it's", 5, false}, {"fine", 10, false}}},
+		{`text="left side" x~'a b'`, []word{{"text=left side", 1, false}, {"x~a b", 18, false}}},
+		{`"a\"b\\c\n\t\x"`, []word{{"a\"b\\c\n\t\\x", 1, true}}},
+		{`""`, []word{{"", 1, true}}},
+		{`"a"b`, []word{{"ab", 1, true}}},
+		{`"a""b"`, []word{{`a"b"`, 1, true}}},
+		{"<bob> #tag", []word{{"<bob>", 1, false}, {"#tag", 7, false}}},
+		{"é 世界", []word{{"é", 1, false}, {"世界", 4, false}}},
 	} {
-		got, err := Split(tt.line)
+		words, err := Split(tt.line)
 		if err != nil {
 			t.Errorf("%q: %v", tt.line, err)
 		}
-		if d := cmp.Diff(tt.want, got); d != "" {
+		var got []word
+		for _, w := range words {
+			got = append(got, word{w.Text, w.Col, w.Quoted})
+		}
+		if d := cmp.Diff(tt.want, got, cmp.AllowUnexported(word{})); d != "" {
 			t.Errorf("%q (-want +got):\n%s", tt.line, d)
 		}
 	}
@@ -106,8 +116,9 @@ func TestSplitCommands(t *testing.T) {
 func TestQuoteIsReadBack(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
-		s := rapid.StringOf(rapid.RuneFrom([]rune("ab \t\n\"'\\#-;=~é世|"))).Draw(t, "text")
-		for _, split := range []func(string) ([]Word, error){Split, SplitScript} {
+		s := rapid.StringOf(rapid.RuneFrom([]rune("ab \t\n\"'\\#-;=~é世|$${}"))).Draw(t, "text")
+		withVars := func(line string) ([]Word, error) { return SplitVars(line, noVariables) }
+		for _, split := range []func(string) ([]Word, error){Split, SplitScript, withVars} {
 			words, err := split("x " + Quote(s) + " y")
 			if err != nil || len(words) != 3 || words[1].Text != s {
 				t.Fatalf("%q became %s: %v, %v", s, Quote(s), words, err)
@@ -134,9 +145,89 @@ func FuzzSplit(f *testing.F) {
 				continue
 			}
 			for i, w := range words {
-				if w.Col < 1 || w.Col > len(line) || i > 0 && w.Col <= words[i-1].Col {
+				if w.Col < 1 || w.Col > len(line) || i > 0 && w.Col <= words[i-1].Col || !strings.HasPrefix(line[w.Col-1:], w.Raw) {
 					t.Fatalf("%q: word %d at column %d", line, i, w.Col)
 				}
+			}
+		}
+	})
+}
+
+func noVariables(name string) (string, error) { return "", errors.New("no variable " + name) }
+
+func TestSplitVars(t *testing.T) {
+	t.Parallel()
+	vars := map[string]string{"x": "5", "text": "two words", "flag": "--long", "empty": ""}
+	lookup := func(name string) (string, error) {
+		v, ok := vars[name]
+		if !ok {
+			return noVariables(name)
+		}
+		return v, nil
+	}
+	for _, tt := range []struct {
+		line string
+		want []string // quoted words begin with a "
+		err  string
+	}{
+		{"echo $x ${x}y a$x.b", []string{"echo", `"5`, `"5y`, "a5.b"}, ""},
+		{"msg $text '$text' \"<$text>\" \"\\$text\"", []string{"msg", `"two words`, `"$text`, `"<two words>`, `"$text`}, ""},
+		{"list $flag --to=$x", []string{"list", `"--long`, "--to=5"}, ""},
+		{"costs 5$ $ $5 a$", []string{"costs", "5$", "$", "$5", "a$"}, ""},
+		{"x$empty $empty", []string{"x", `"`}, ""},
+		{"echo $y", nil, "6: no variable y"},
+		{`echo "a $y"`, nil, "9: no variable y"},
+		{"echo ${x", nil, "6: this ${ is never closed"},
+		{"echo ${a b}", nil, `6: "a b" is not the name of a variable`},
+		{"echo ${}", nil, `6: "" is not the name`},
+	} {
+		words, err := SplitVars(tt.line, lookup)
+		var got []string
+		for _, w := range words {
+			if w.Quoted {
+				w.Text = `"` + w.Text
+			}
+			got = append(got, w.Text)
+		}
+		if d := cmp.Diff(tt.want, got); d != "" || !strings.HasPrefix(placed(err), tt.err) || tt.err == "" && err != nil {
+			t.Errorf("%q: error %q, want %q (-want +got):\n%s", tt.line, placed(err), tt.err, d)
+		}
+	}
+}
+
+// placed is an error with its column.
+func placed(err error) string {
+	var syntax *SyntaxError
+	var usage *UsageError
+	switch {
+	case errors.As(err, &syntax):
+		return fmt.Sprintf("%d: %s", syntax.Col, syntax.Msg)
+	case errors.As(err, &usage):
+		return fmt.Sprintf("%d: %s", usage.Col, usage.Msg)
+	}
+	return ""
+}
+
+// Join writes what Split reads back, and source what was typed.
+func TestJoinIsReadBack(t *testing.T) {
+	t.Parallel()
+	part := rapid.OneOf(rapid.SampledFrom([]string{"echo", "--to", "--to=", "-n", "-n=", "'", `"`, " ", "  ", "=", "$x", "é", "\\"}), rapid.StringOf(rapid.RuneFrom([]rune("ab \"'-=~#;"))))
+	rapid.Check(t, func(t *rapid.T) {
+		line := strings.Join(rapid.SliceOfN(part, 0, 8).Draw(t, "parts"), "")
+		words, err := Split(line)
+		if err != nil {
+			return
+		}
+		if got := source(words); got != strings.TrimSpace(line) {
+			t.Fatalf("the source of %q is %q", line, got)
+		}
+		again, err := Split(Join(words))
+		if err != nil || len(again) != len(words) {
+			t.Fatalf("%q became %q: %v", line, Join(words), err)
+		}
+		for i, w := range words {
+			if again[i].Text != w.Text || strings.HasPrefix(w.Text, "-") && again[i].Quoted != w.Quoted {
+				t.Fatalf("%q became %q: %+v, want %+v", line, Join(words), again[i], w)
 			}
 		}
 	})

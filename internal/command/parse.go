@@ -65,7 +65,7 @@ func (t *Table) ParseWords(words []Word) (*Call, error) {
 	}
 	last := words[len(words)-1]
 	p := &parser{
-		table: t, spec: spec, end: last.Col + len(last.Text),
+		table: t, spec: spec, end: last.Col + len(last.Raw),
 		values: map[string][]string{}, set: map[string]bool{},
 	}
 	if err := p.parse(words[n:]); err != nil {
@@ -107,6 +107,14 @@ func (p *parser) parse(words []Word) error {
 			return p.wrong(rest[0].Col, "", "unexpected %q", rest[0].Text)
 		}
 		prm := p.spec.Params[next]
+		if takesLine(prm) {
+			text := source(rest)
+			if prm.Kind == app.Line {
+				text = Join(rest)
+			}
+			p.values[prm.Name], p.set[prm.Name] = []string{text}, true
+			break
+		}
 		if err := p.take(prm.Name, prm.Kind, prm.Values, rest[0]); err != nil {
 			return err
 		}
@@ -127,6 +135,9 @@ func (p *parser) parse(words []Word) error {
 // that a message may contain whatever it likes.
 func (p *parser) flagAt(w Word, next int) (name string, ok bool) {
 	name, ok = strings.CutPrefix(w.Text, "--")
+	if f := shortFlag(p.spec, w.Text); f != nil {
+		name, ok = f.Name, true
+	}
 	if !ok || name == "" || w.Quoted {
 		return "", false
 	}
@@ -137,7 +148,20 @@ func (p *parser) flagAt(w Word, next int) (name string, ok bool) {
 }
 
 // isRest reports whether a parameter takes the rest of the line as it is.
-func isRest(p app.Param) bool { return p.Repeated && p.Kind == app.Text }
+func isRest(p app.Param) bool { return p.Repeated && p.Kind == app.Text || takesLine(p) }
+
+// takesLine reports whether a parameter takes the rest of the line as one value.
+func takesLine(p app.Param) bool { return p.Kind == app.Line || p.Kind == app.Raw }
+
+// shortFlag returns the flag that is written -N, or nil.
+func shortFlag(spec *app.Spec, text string) *app.Flag {
+	for i := range spec.Flags {
+		if f := &spec.Flags[i]; f.Short != "" && text == "-"+f.Short {
+			return f
+		}
+	}
+	return nil
+}
 
 // takeFlag reads a flag and its value, and returns how many words that took.
 func (p *parser) takeFlag(text string, rest []Word) (int, error) {
@@ -203,7 +227,7 @@ func (p *parser) checkValue(kind app.Kind, values []string, s string) (msg, hint
 		if !slices.Contains(values, s) {
 			return fmt.Sprintf("%q is none of %s", s, strings.Join(values, ", ")), Nearest(s, values)
 		}
-	case app.Text, app.MemberName, app.File, app.CommandName:
+	case app.Text, app.MemberName, app.File, app.CommandName, app.Line, app.Raw:
 	}
 	return "", ""
 }

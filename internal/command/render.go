@@ -83,6 +83,15 @@ func Duration(d time.Duration) string {
 	return d.Round(time.Second).String()
 }
 
+// asRecord is a row of a table with the names of its columns.
+func asRecord(columns []string, row []any) app.Record {
+	r := make(app.Record, len(row))
+	for i, v := range row {
+		r[i] = app.Field{Name: columns[i], Value: v}
+	}
+	return r
+}
+
 // JSON is a result as JSON on one line, with the fields in the order of the result; "" for none.
 func JSON(result any) (string, error) {
 	if result == nil {
@@ -105,11 +114,7 @@ func writeJSON(b *bytes.Buffer, result any) error {
 			if i > 0 {
 				b.WriteByte(',')
 			}
-			rec := make(app.Record, len(row))
-			for j, v := range row {
-				rec[j] = app.Field{Name: r.Columns[j], Value: v}
-			}
-			if err := writeJSON(b, rec); err != nil {
+			if err := writeJSON(b, asRecord(r.Columns, row)); err != nil {
 				return err
 			}
 		}

@@ -70,8 +70,10 @@ func check(s *app.Spec) error {
 			return wrong("parameter %d needs a name of its own", i+1)
 		case optional && !p.Optional:
 			return wrong("required parameter %q after an optional one", p.Name)
-		case p.Repeated && i != len(s.Params)-1:
-			return wrong("only the last parameter may be repeated, not %q", p.Name)
+		case (p.Repeated || takesLine(p)) && i != len(s.Params)-1:
+			return wrong("only the last parameter may be repeated or a line, not %q", p.Name)
+		case p.Repeated && takesLine(p):
+			return wrong("parameter %q is a line already, and not repeated", p.Name)
 		case p.Kind == app.Enum && len(p.Values) == 0:
 			return wrong("parameter %q has no values", p.Name)
 		}
@@ -82,7 +84,10 @@ func check(s *app.Spec) error {
 		if f.Name == "" || seen[f.Name] || f.Summary == "" {
 			return wrong("flag %q needs a name of its own and a summary", f.Name)
 		}
-		seen[f.Name] = true
+		if f.Short != "" && (len(f.Short) != 1 || !IsName(f.Short) || seen["-"+f.Short]) {
+			return wrong("the short form %q of flag %q is not one letter of its own", f.Short, f.Name)
+		}
+		seen[f.Name], seen["-"+f.Short] = true, f.Short != ""
 	}
 	return nil
 }

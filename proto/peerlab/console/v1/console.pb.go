@@ -23,9 +23,67 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// Rest is what the last argument of a command takes of the line.
+type Rest int32
+
+const (
+	Rest_REST_UNSPECIFIED Rest = 0
+	// Words, each checked.
+	Rest_REST_WORDS Rest = 1
+	// All that is left, as text: a | or > in it is text too.
+	Rest_REST_TEXT Rest = 2
+	// All that is left exactly as typed, quotes and $ included.
+	Rest_REST_RAW Rest = 3
+)
+
+// Enum value maps for Rest.
+var (
+	Rest_name = map[int32]string{
+		0: "REST_UNSPECIFIED",
+		1: "REST_WORDS",
+		2: "REST_TEXT",
+		3: "REST_RAW",
+	}
+	Rest_value = map[string]int32{
+		"REST_UNSPECIFIED": 0,
+		"REST_WORDS":       1,
+		"REST_TEXT":        2,
+		"REST_RAW":         3,
+	}
+)
+
+func (x Rest) Enum() *Rest {
+	p := new(Rest)
+	*p = x
+	return p
+}
+
+func (x Rest) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Rest) Descriptor() protoreflect.EnumDescriptor {
+	return file_peerlab_console_v1_console_proto_enumTypes[0].Descriptor()
+}
+
+func (Rest) Type() protoreflect.EnumType {
+	return &file_peerlab_console_v1_console_proto_enumTypes[0]
+}
+
+func (x Rest) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Rest.Descriptor instead.
+func (Rest) EnumDescriptor() ([]byte, []int) {
+	return file_peerlab_console_v1_console_proto_rawDescGZIP(), []int{0}
+}
+
 type ExecRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Line          string                 `protobuf:"bytes,1,opt,name=line,proto3" json:"line,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Line  string                 `protobuf:"bytes,1,opt,name=line,proto3" json:"line,omitempty"`
+	// How the result is written: table (the default), json, jsonl or yaml.
+	Format        string `protobuf:"bytes,2,opt,name=format,proto3" json:"format,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -67,6 +125,13 @@ func (x *ExecRequest) GetLine() string {
 	return ""
 }
 
+func (x *ExecRequest) GetFormat() string {
+	if x != nil {
+		return x.Format
+	}
+	return ""
+}
+
 // ExecResponse is a chunk of output, or, last and once, the end.
 type ExecResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -74,6 +139,7 @@ type ExecResponse struct {
 	//
 	//	*ExecResponse_Output
 	//	*ExecResponse_End
+	//	*ExecResponse_Note
 	Part          isExecResponse_Part `protobuf_oneof:"part"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -134,11 +200,21 @@ func (x *ExecResponse) GetEnd() *ExecEnd {
 	return nil
 }
 
+func (x *ExecResponse) GetNote() string {
+	if x != nil {
+		if x, ok := x.Part.(*ExecResponse_Note); ok {
+			return x.Note
+		}
+	}
+	return ""
+}
+
 type isExecResponse_Part interface {
 	isExecResponse_Part()
 }
 
 type ExecResponse_Output struct {
+	// The result; as a table, mixed with the progress of the command in the order they were written.
 	Output string `protobuf:"bytes,1,opt,name=output,proto3,oneof"`
 }
 
@@ -146,9 +222,16 @@ type ExecResponse_End struct {
 	End *ExecEnd `protobuf:"bytes,2,opt,name=end,proto3,oneof"`
 }
 
+type ExecResponse_Note struct {
+	// The progress of the command, where the result is for machines.
+	Note string `protobuf:"bytes,3,opt,name=note,proto3,oneof"`
+}
+
 func (*ExecResponse_Output) isExecResponse_Part() {}
 
 func (*ExecResponse_End) isExecResponse_Part() {}
+
+func (*ExecResponse_Note) isExecResponse_Part() {}
 
 type ExecEnd struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -461,12 +544,14 @@ func (x *CommandsResponse) GetCommands() []*Command {
 }
 
 type Command struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	Aliases       []string               `protobuf:"bytes,2,rep,name=aliases,proto3" json:"aliases,omitempty"`
-	Summary       string                 `protobuf:"bytes,3,opt,name=summary,proto3" json:"summary,omitempty"`
-	Synopsis      string                 `protobuf:"bytes,4,opt,name=synopsis,proto3" json:"synopsis,omitempty"`
-	Example       string                 `protobuf:"bytes,5,opt,name=example,proto3" json:"example,omitempty"`
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Name     string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Aliases  []string               `protobuf:"bytes,2,rep,name=aliases,proto3" json:"aliases,omitempty"`
+	Summary  string                 `protobuf:"bytes,3,opt,name=summary,proto3" json:"summary,omitempty"`
+	Synopsis string                 `protobuf:"bytes,4,opt,name=synopsis,proto3" json:"synopsis,omitempty"`
+	Example  string                 `protobuf:"bytes,5,opt,name=example,proto3" json:"example,omitempty"`
+	// What the last argument takes.
+	Rest          Rest `protobuf:"varint,6,opt,name=rest,proto3,enum=peerlab.console.v1.Rest" json:"rest,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -536,16 +621,25 @@ func (x *Command) GetExample() string {
 	return ""
 }
 
+func (x *Command) GetRest() Rest {
+	if x != nil {
+		return x.Rest
+	}
+	return Rest_REST_UNSPECIFIED
+}
+
 var File_peerlab_console_v1_console_proto protoreflect.FileDescriptor
 
 const file_peerlab_console_v1_console_proto_rawDesc = "" +
 	"\n" +
-	" peerlab/console/v1/console.proto\x12\x12peerlab.console.v1\"!\n" +
+	" peerlab/console/v1/console.proto\x12\x12peerlab.console.v1\"9\n" +
 	"\vExecRequest\x12\x12\n" +
-	"\x04line\x18\x01 \x01(\tR\x04line\"a\n" +
+	"\x04line\x18\x01 \x01(\tR\x04line\x12\x16\n" +
+	"\x06format\x18\x02 \x01(\tR\x06format\"w\n" +
 	"\fExecResponse\x12\x18\n" +
 	"\x06output\x18\x01 \x01(\tH\x00R\x06output\x12/\n" +
-	"\x03end\x18\x02 \x01(\v2\x1b.peerlab.console.v1.ExecEndH\x00R\x03endB\x06\n" +
+	"\x03end\x18\x02 \x01(\v2\x1b.peerlab.console.v1.ExecEndH\x00R\x03end\x12\x14\n" +
+	"\x04note\x18\x03 \x01(\tH\x00R\x04noteB\x06\n" +
 	"\x04part\"j\n" +
 	"\aExecEnd\x12\x14\n" +
 	"\x05error\x18\x01 \x01(\tR\x05error\x12\x1f\n" +
@@ -565,13 +659,20 @@ const file_peerlab_console_v1_console_proto_rawDesc = "" +
 	"\vdescription\x18\x02 \x01(\tR\vdescription\"\x11\n" +
 	"\x0fCommandsRequest\"K\n" +
 	"\x10CommandsResponse\x127\n" +
-	"\bcommands\x18\x01 \x03(\v2\x1b.peerlab.console.v1.CommandR\bcommands\"\x87\x01\n" +
+	"\bcommands\x18\x01 \x03(\v2\x1b.peerlab.console.v1.CommandR\bcommands\"\xb5\x01\n" +
 	"\aCommand\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
 	"\aaliases\x18\x02 \x03(\tR\aaliases\x12\x18\n" +
 	"\asummary\x18\x03 \x01(\tR\asummary\x12\x1a\n" +
 	"\bsynopsis\x18\x04 \x01(\tR\bsynopsis\x12\x18\n" +
-	"\aexample\x18\x05 \x01(\tR\aexample2\x8b\x02\n" +
+	"\aexample\x18\x05 \x01(\tR\aexample\x12,\n" +
+	"\x04rest\x18\x06 \x01(\x0e2\x18.peerlab.console.v1.RestR\x04rest*I\n" +
+	"\x04Rest\x12\x14\n" +
+	"\x10REST_UNSPECIFIED\x10\x00\x12\x0e\n" +
+	"\n" +
+	"REST_WORDS\x10\x01\x12\r\n" +
+	"\tREST_TEXT\x10\x02\x12\f\n" +
+	"\bREST_RAW\x10\x032\x8b\x02\n" +
 	"\x0eConsoleService\x12K\n" +
 	"\x04Exec\x12\x1f.peerlab.console.v1.ExecRequest\x1a .peerlab.console.v1.ExecResponse0\x01\x12U\n" +
 	"\bComplete\x12#.peerlab.console.v1.CompleteRequest\x1a$.peerlab.console.v1.CompleteResponse\x12U\n" +
@@ -589,33 +690,36 @@ func file_peerlab_console_v1_console_proto_rawDescGZIP() []byte {
 	return file_peerlab_console_v1_console_proto_rawDescData
 }
 
+var file_peerlab_console_v1_console_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
 var file_peerlab_console_v1_console_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
 var file_peerlab_console_v1_console_proto_goTypes = []any{
-	(*ExecRequest)(nil),      // 0: peerlab.console.v1.ExecRequest
-	(*ExecResponse)(nil),     // 1: peerlab.console.v1.ExecResponse
-	(*ExecEnd)(nil),          // 2: peerlab.console.v1.ExecEnd
-	(*CompleteRequest)(nil),  // 3: peerlab.console.v1.CompleteRequest
-	(*CompleteResponse)(nil), // 4: peerlab.console.v1.CompleteResponse
-	(*Suggestion)(nil),       // 5: peerlab.console.v1.Suggestion
-	(*CommandsRequest)(nil),  // 6: peerlab.console.v1.CommandsRequest
-	(*CommandsResponse)(nil), // 7: peerlab.console.v1.CommandsResponse
-	(*Command)(nil),          // 8: peerlab.console.v1.Command
+	(Rest)(0),                // 0: peerlab.console.v1.Rest
+	(*ExecRequest)(nil),      // 1: peerlab.console.v1.ExecRequest
+	(*ExecResponse)(nil),     // 2: peerlab.console.v1.ExecResponse
+	(*ExecEnd)(nil),          // 3: peerlab.console.v1.ExecEnd
+	(*CompleteRequest)(nil),  // 4: peerlab.console.v1.CompleteRequest
+	(*CompleteResponse)(nil), // 5: peerlab.console.v1.CompleteResponse
+	(*Suggestion)(nil),       // 6: peerlab.console.v1.Suggestion
+	(*CommandsRequest)(nil),  // 7: peerlab.console.v1.CommandsRequest
+	(*CommandsResponse)(nil), // 8: peerlab.console.v1.CommandsResponse
+	(*Command)(nil),          // 9: peerlab.console.v1.Command
 }
 var file_peerlab_console_v1_console_proto_depIdxs = []int32{
-	2, // 0: peerlab.console.v1.ExecResponse.end:type_name -> peerlab.console.v1.ExecEnd
-	5, // 1: peerlab.console.v1.CompleteResponse.suggestions:type_name -> peerlab.console.v1.Suggestion
-	8, // 2: peerlab.console.v1.CommandsResponse.commands:type_name -> peerlab.console.v1.Command
-	0, // 3: peerlab.console.v1.ConsoleService.Exec:input_type -> peerlab.console.v1.ExecRequest
-	3, // 4: peerlab.console.v1.ConsoleService.Complete:input_type -> peerlab.console.v1.CompleteRequest
-	6, // 5: peerlab.console.v1.ConsoleService.Commands:input_type -> peerlab.console.v1.CommandsRequest
-	1, // 6: peerlab.console.v1.ConsoleService.Exec:output_type -> peerlab.console.v1.ExecResponse
-	4, // 7: peerlab.console.v1.ConsoleService.Complete:output_type -> peerlab.console.v1.CompleteResponse
-	7, // 8: peerlab.console.v1.ConsoleService.Commands:output_type -> peerlab.console.v1.CommandsResponse
-	6, // [6:9] is the sub-list for method output_type
-	3, // [3:6] is the sub-list for method input_type
-	3, // [3:3] is the sub-list for extension type_name
-	3, // [3:3] is the sub-list for extension extendee
-	0, // [0:3] is the sub-list for field type_name
+	3, // 0: peerlab.console.v1.ExecResponse.end:type_name -> peerlab.console.v1.ExecEnd
+	6, // 1: peerlab.console.v1.CompleteResponse.suggestions:type_name -> peerlab.console.v1.Suggestion
+	9, // 2: peerlab.console.v1.CommandsResponse.commands:type_name -> peerlab.console.v1.Command
+	0, // 3: peerlab.console.v1.Command.rest:type_name -> peerlab.console.v1.Rest
+	1, // 4: peerlab.console.v1.ConsoleService.Exec:input_type -> peerlab.console.v1.ExecRequest
+	4, // 5: peerlab.console.v1.ConsoleService.Complete:input_type -> peerlab.console.v1.CompleteRequest
+	7, // 6: peerlab.console.v1.ConsoleService.Commands:input_type -> peerlab.console.v1.CommandsRequest
+	2, // 7: peerlab.console.v1.ConsoleService.Exec:output_type -> peerlab.console.v1.ExecResponse
+	5, // 8: peerlab.console.v1.ConsoleService.Complete:output_type -> peerlab.console.v1.CompleteResponse
+	8, // 9: peerlab.console.v1.ConsoleService.Commands:output_type -> peerlab.console.v1.CommandsResponse
+	7, // [7:10] is the sub-list for method output_type
+	4, // [4:7] is the sub-list for method input_type
+	4, // [4:4] is the sub-list for extension type_name
+	4, // [4:4] is the sub-list for extension extendee
+	0, // [0:4] is the sub-list for field type_name
 }
 
 func init() { file_peerlab_console_v1_console_proto_init() }
@@ -626,19 +730,21 @@ func file_peerlab_console_v1_console_proto_init() {
 	file_peerlab_console_v1_console_proto_msgTypes[1].OneofWrappers = []any{
 		(*ExecResponse_Output)(nil),
 		(*ExecResponse_End)(nil),
+		(*ExecResponse_Note)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_peerlab_console_v1_console_proto_rawDesc), len(file_peerlab_console_v1_console_proto_rawDesc)),
-			NumEnums:      0,
+			NumEnums:      1,
 			NumMessages:   9,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
 		GoTypes:           file_peerlab_console_v1_console_proto_goTypes,
 		DependencyIndexes: file_peerlab_console_v1_console_proto_depIdxs,
+		EnumInfos:         file_peerlab_console_v1_console_proto_enumTypes,
 		MessageInfos:      file_peerlab_console_v1_console_proto_msgTypes,
 	}.Build()
 	File_peerlab_console_v1_console_proto = out.File

@@ -1,0 +1,93 @@
+package command
+
+import (
+	"strings"
+	"unicode"
+)
+
+// SplitCommands splits the argument of -e at each ; that stands outside quotes.
+func SplitCommands(s string) []string {
+	var out []string
+	start, open := 0, true
+	for i := 0; i < len(s); i++ {
+		switch c := s[i]; {
+		case open && (c == '"' || c == '\''):
+			_, end, err := (&lexer{line: s}).quoted(i)
+			if err != nil {
+				return append(out, s[start:])
+			}
+			i = end - 1
+			open = false
+		case c == ';':
+			out = append(out, s[start:i])
+			start, open = i+1, true
+		default:
+			open = c == ' ' || c == '\t' || c == '\n' || c == '=' || c == '~'
+		}
+	}
+	return append(out, s[start:])
+}
+
+// Quote writes a word so that Split and SplitVars read it back as text. Control characters, which no line may have, are left out,
+// but for line ends and tabs.
+func Quote(s string) string {
+	s = strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) && r != '\n' && r != '\t' {
+			return -1
+		}
+		return r
+	}, strings.ToValidUTF8(s, "\ufffd"))
+	plain := s != "" && s[0] != '-' && !refers(s)
+	for i, r := range s {
+		if unicode.IsSpace(r) || unicode.IsControl(r) || i == 0 && strings.ContainsRune("\"'#", r) ||
+			r == '"' || r == '\'' || r == ';' {
+			plain = false
+		}
+	}
+	if plain {
+		return s
+	}
+	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, "$", `\$`, "\n", `\n`, "\t", `\t`).Replace(s) + `"`
+}
+
+// refers reports whether a variable may be meant somewhere in s.
+func refers(s string) bool {
+	for i := range len(s) - 1 {
+		if s[i] == '$' && (s[i+1] == '{' || nameLength(s[i+1:]) > 0) {
+			return true
+		}
+	}
+	return false
+}
+
+// Join writes words as a line that Split reads back as the same words. Columns may differ.
+func Join(words []Word) string {
+	parts := make([]string, len(words))
+	for i, w := range words {
+		parts[i] = join(w)
+	}
+	return strings.Join(parts, " ")
+}
+
+func join(w Word) string {
+	if w.Quoted || !strings.HasPrefix(w.Text, "-") {
+		return Quote(w.Text)
+	}
+	if name, value, ok := strings.Cut(w.Text, "="); ok {
+		return name + "=" + Quote(value)
+	}
+	return w.Text
+}
+
+// source is the text that the words stand for, as it was typed.
+func source(words []Word) string {
+	var b strings.Builder
+	for i, w := range words {
+		if i > 0 {
+			before := words[i-1]
+			b.WriteString(strings.Repeat(" ", w.Col-before.Col-len(before.Raw)))
+		}
+		b.WriteString(w.Raw)
+	}
+	return b.String()
+}
