@@ -21,8 +21,12 @@ type service struct {
 }
 
 func (s service) WatchEvents(req *eventv1.WatchEventsRequest, out grpc.ServerStreamingServer[eventv1.WatchEventsResponse]) error {
-	r := s.log.Read(req.GetAfterSeq())
 	last := s.log.Last()
+	after := req.GetAfterSeq()
+	if req.GetNewOnly() {
+		after = last
+	}
+	r := s.log.Read(after)
 	var missed uint64
 	for {
 		if req.GetNoFollow() && r.next > last {

@@ -31,7 +31,9 @@ type WatchEventsRequest struct {
 	// Only these kinds (the names of the fields of Event.what); empty means all.
 	Kinds []string `protobuf:"bytes,2,rep,name=kinds,proto3" json:"kinds,omitempty"`
 	// End the stream after the kept events instead of following.
-	NoFollow      bool `protobuf:"varint,3,opt,name=no_follow,json=noFollow,proto3" json:"no_follow,omitempty"`
+	NoFollow bool `protobuf:"varint,3,opt,name=no_follow,json=noFollow,proto3" json:"no_follow,omitempty"`
+	// Only events that happen from now on; after_seq is not looked at.
+	NewOnly       bool `protobuf:"varint,4,opt,name=new_only,json=newOnly,proto3" json:"new_only,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -83,6 +85,13 @@ func (x *WatchEventsRequest) GetKinds() []string {
 func (x *WatchEventsRequest) GetNoFollow() bool {
 	if x != nil {
 		return x.NoFollow
+	}
+	return false
+}
+
+func (x *WatchEventsRequest) GetNewOnly() bool {
+	if x != nil {
+		return x.NewOnly
 	}
 	return false
 }
@@ -166,6 +175,7 @@ type Event struct {
 	//	*Event_Shown
 	//	*Event_Command
 	//	*Event_Roster
+	//	*Event_Data
 	//	*Event_Fault
 	//	*Event_Custom
 	What          isEvent_What `protobuf_oneof:"what"`
@@ -346,6 +356,15 @@ func (x *Event) GetRoster() *Roster {
 	return nil
 }
 
+func (x *Event) GetData() *Data {
+	if x != nil {
+		if x, ok := x.What.(*Event_Data); ok {
+			return x.Data
+		}
+	}
+	return nil
+}
+
 func (x *Event) GetFault() *Fault {
 	if x != nil {
 		if x, ok := x.What.(*Event_Fault); ok {
@@ -425,6 +444,11 @@ type Event_Roster struct {
 	Roster *Roster `protobuf:"bytes,40,opt,name=roster,proto3,oneof"`
 }
 
+type Event_Data struct {
+	// A replicated key was set or deleted, by this node or another.
+	Data *Data `protobuf:"bytes,45,opt,name=data,proto3,oneof"`
+}
+
 type Event_Fault struct {
 	// A fault was set or lifted.
 	Fault *Fault `protobuf:"bytes,50,opt,name=fault,proto3,oneof"`
@@ -458,6 +482,8 @@ func (*Event_Shown) isEvent_What() {}
 func (*Event_Command) isEvent_What() {}
 
 func (*Event_Roster) isEvent_What() {}
+
+func (*Event_Data) isEvent_What() {}
 
 func (*Event_Fault) isEvent_What() {}
 
@@ -815,6 +841,85 @@ func (x *Roster) GetPeers() []string {
 	return nil
 }
 
+type Data struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Whose data: an application, or "broadcast" for those of the console.
+	App string `protobuf:"bytes,1,opt,name=app,proto3" json:"app,omitempty"`
+	Key string `protobuf:"bytes,2,opt,name=key,proto3" json:"key,omitempty"`
+	// Bytes that are not text are replaced. Empty when the key was deleted.
+	Value   string `protobuf:"bytes,3,opt,name=value,proto3" json:"value,omitempty"`
+	Deleted bool   `protobuf:"varint,4,opt,name=deleted,proto3" json:"deleted,omitempty"`
+	// The name of the writer; its id when the name is not known.
+	By            string `protobuf:"bytes,5,opt,name=by,proto3" json:"by,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Data) Reset() {
+	*x = Data{}
+	mi := &file_peerlab_event_v1_event_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Data) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Data) ProtoMessage() {}
+
+func (x *Data) ProtoReflect() protoreflect.Message {
+	mi := &file_peerlab_event_v1_event_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Data.ProtoReflect.Descriptor instead.
+func (*Data) Descriptor() ([]byte, []int) {
+	return file_peerlab_event_v1_event_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *Data) GetApp() string {
+	if x != nil {
+		return x.App
+	}
+	return ""
+}
+
+func (x *Data) GetKey() string {
+	if x != nil {
+		return x.Key
+	}
+	return ""
+}
+
+func (x *Data) GetValue() string {
+	if x != nil {
+		return x.Value
+	}
+	return ""
+}
+
+func (x *Data) GetDeleted() bool {
+	if x != nil {
+		return x.Deleted
+	}
+	return false
+}
+
+func (x *Data) GetBy() string {
+	if x != nil {
+		return x.By
+	}
+	return ""
+}
+
 type Fault struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Rule          string                 `protobuf:"bytes,1,opt,name=rule,proto3" json:"rule,omitempty"`
@@ -825,7 +930,7 @@ type Fault struct {
 
 func (x *Fault) Reset() {
 	*x = Fault{}
-	mi := &file_peerlab_event_v1_event_proto_msgTypes[8]
+	mi := &file_peerlab_event_v1_event_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -837,7 +942,7 @@ func (x *Fault) String() string {
 func (*Fault) ProtoMessage() {}
 
 func (x *Fault) ProtoReflect() protoreflect.Message {
-	mi := &file_peerlab_event_v1_event_proto_msgTypes[8]
+	mi := &file_peerlab_event_v1_event_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -850,7 +955,7 @@ func (x *Fault) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Fault.ProtoReflect.Descriptor instead.
 func (*Fault) Descriptor() ([]byte, []int) {
-	return file_peerlab_event_v1_event_proto_rawDescGZIP(), []int{8}
+	return file_peerlab_event_v1_event_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Fault) GetRule() string {
@@ -878,7 +983,7 @@ type Custom struct {
 
 func (x *Custom) Reset() {
 	*x = Custom{}
-	mi := &file_peerlab_event_v1_event_proto_msgTypes[9]
+	mi := &file_peerlab_event_v1_event_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -890,7 +995,7 @@ func (x *Custom) String() string {
 func (*Custom) ProtoMessage() {}
 
 func (x *Custom) ProtoReflect() protoreflect.Message {
-	mi := &file_peerlab_event_v1_event_proto_msgTypes[9]
+	mi := &file_peerlab_event_v1_event_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -903,7 +1008,7 @@ func (x *Custom) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Custom.ProtoReflect.Descriptor instead.
 func (*Custom) Descriptor() ([]byte, []int) {
-	return file_peerlab_event_v1_event_proto_rawDescGZIP(), []int{9}
+	return file_peerlab_event_v1_event_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Custom) GetApp() string {
@@ -931,14 +1036,15 @@ var File_peerlab_event_v1_event_proto protoreflect.FileDescriptor
 
 const file_peerlab_event_v1_event_proto_rawDesc = "" +
 	"\n" +
-	"\x1cpeerlab/event/v1/event.proto\x12\x10peerlab.event.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"d\n" +
+	"\x1cpeerlab/event/v1/event.proto\x12\x10peerlab.event.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x7f\n" +
 	"\x12WatchEventsRequest\x12\x1b\n" +
 	"\tafter_seq\x18\x01 \x01(\x04R\bafterSeq\x12\x14\n" +
 	"\x05kinds\x18\x02 \x03(\tR\x05kinds\x12\x1b\n" +
-	"\tno_follow\x18\x03 \x01(\bR\bnoFollow\"\\\n" +
+	"\tno_follow\x18\x03 \x01(\bR\bnoFollow\x12\x19\n" +
+	"\bnew_only\x18\x04 \x01(\bR\anewOnly\"\\\n" +
 	"\x13WatchEventsResponse\x12-\n" +
 	"\x05event\x18\x01 \x01(\v2\x17.peerlab.event.v1.EventR\x05event\x12\x16\n" +
-	"\x06missed\x18\x02 \x01(\x04R\x06missed\"\xdc\x06\n" +
+	"\x06missed\x18\x02 \x01(\x04R\x06missed\"\x8a\a\n" +
 	"\x05Event\x12\x10\n" +
 	"\x03seq\x18\x01 \x01(\x04R\x03seq\x12\x12\n" +
 	"\x04node\x18\x02 \x01(\tR\x04node\x12.\n" +
@@ -956,7 +1062,8 @@ const file_peerlab_event_v1_event_proto_rawDesc = "" +
 	"\adropped\x18\x16 \x01(\v2\x19.peerlab.event.v1.MessageH\x00R\adropped\x12/\n" +
 	"\x05shown\x18\x1e \x01(\v2\x17.peerlab.event.v1.ShownH\x00R\x05shown\x125\n" +
 	"\acommand\x18\x1f \x01(\v2\x19.peerlab.event.v1.CommandH\x00R\acommand\x122\n" +
-	"\x06roster\x18( \x01(\v2\x18.peerlab.event.v1.RosterH\x00R\x06roster\x12/\n" +
+	"\x06roster\x18( \x01(\v2\x18.peerlab.event.v1.RosterH\x00R\x06roster\x12,\n" +
+	"\x04data\x18- \x01(\v2\x16.peerlab.event.v1.DataH\x00R\x04data\x12/\n" +
 	"\x05fault\x182 \x01(\v2\x17.peerlab.event.v1.FaultH\x00R\x05fault\x122\n" +
 	"\x06custom\x18< \x01(\v2\x18.peerlab.event.v1.CustomH\x00R\x06customB\x06\n" +
 	"\x04what\"@\n" +
@@ -986,7 +1093,13 @@ const file_peerlab_event_v1_event_proto_rawDesc = "" +
 	"\x05group\x18\x01 \x01(\tR\x05group\x12\x1a\n" +
 	"\brevision\x18\x02 \x01(\x04R\brevision\x12\x12\n" +
 	"\x04size\x18\x03 \x01(\rR\x04size\x12\x14\n" +
-	"\x05peers\x18\x04 \x03(\tR\x05peers\"3\n" +
+	"\x05peers\x18\x04 \x03(\tR\x05peers\"j\n" +
+	"\x04Data\x12\x10\n" +
+	"\x03app\x18\x01 \x01(\tR\x03app\x12\x10\n" +
+	"\x03key\x18\x02 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x03 \x01(\tR\x05value\x12\x18\n" +
+	"\adeleted\x18\x04 \x01(\bR\adeleted\x12\x0e\n" +
+	"\x02by\x18\x05 \x01(\tR\x02by\"3\n" +
 	"\x05Fault\x12\x12\n" +
 	"\x04rule\x18\x01 \x01(\tR\x04rule\x12\x16\n" +
 	"\x06active\x18\x02 \x01(\bR\x06active\"\xa7\x01\n" +
@@ -1012,7 +1125,7 @@ func file_peerlab_event_v1_event_proto_rawDescGZIP() []byte {
 	return file_peerlab_event_v1_event_proto_rawDescData
 }
 
-var file_peerlab_event_v1_event_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
+var file_peerlab_event_v1_event_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
 var file_peerlab_event_v1_event_proto_goTypes = []any{
 	(*WatchEventsRequest)(nil),    // 0: peerlab.event.v1.WatchEventsRequest
 	(*WatchEventsResponse)(nil),   // 1: peerlab.event.v1.WatchEventsResponse
@@ -1022,14 +1135,15 @@ var file_peerlab_event_v1_event_proto_goTypes = []any{
 	(*Shown)(nil),                 // 5: peerlab.event.v1.Shown
 	(*Command)(nil),               // 6: peerlab.event.v1.Command
 	(*Roster)(nil),                // 7: peerlab.event.v1.Roster
-	(*Fault)(nil),                 // 8: peerlab.event.v1.Fault
-	(*Custom)(nil),                // 9: peerlab.event.v1.Custom
-	nil,                           // 10: peerlab.event.v1.Custom.FieldsEntry
-	(*timestamppb.Timestamp)(nil), // 11: google.protobuf.Timestamp
+	(*Data)(nil),                  // 8: peerlab.event.v1.Data
+	(*Fault)(nil),                 // 9: peerlab.event.v1.Fault
+	(*Custom)(nil),                // 10: peerlab.event.v1.Custom
+	nil,                           // 11: peerlab.event.v1.Custom.FieldsEntry
+	(*timestamppb.Timestamp)(nil), // 12: google.protobuf.Timestamp
 }
 var file_peerlab_event_v1_event_proto_depIdxs = []int32{
 	2,  // 0: peerlab.event.v1.WatchEventsResponse.event:type_name -> peerlab.event.v1.Event
-	11, // 1: peerlab.event.v1.Event.time:type_name -> google.protobuf.Timestamp
+	12, // 1: peerlab.event.v1.Event.time:type_name -> google.protobuf.Timestamp
 	3,  // 2: peerlab.event.v1.Event.joined:type_name -> peerlab.event.v1.Member
 	3,  // 3: peerlab.event.v1.Event.suspected:type_name -> peerlab.event.v1.Member
 	3,  // 4: peerlab.event.v1.Event.recovered:type_name -> peerlab.event.v1.Member
@@ -1042,16 +1156,17 @@ var file_peerlab_event_v1_event_proto_depIdxs = []int32{
 	5,  // 11: peerlab.event.v1.Event.shown:type_name -> peerlab.event.v1.Shown
 	6,  // 12: peerlab.event.v1.Event.command:type_name -> peerlab.event.v1.Command
 	7,  // 13: peerlab.event.v1.Event.roster:type_name -> peerlab.event.v1.Roster
-	8,  // 14: peerlab.event.v1.Event.fault:type_name -> peerlab.event.v1.Fault
-	9,  // 15: peerlab.event.v1.Event.custom:type_name -> peerlab.event.v1.Custom
-	10, // 16: peerlab.event.v1.Custom.fields:type_name -> peerlab.event.v1.Custom.FieldsEntry
-	0,  // 17: peerlab.event.v1.EventService.WatchEvents:input_type -> peerlab.event.v1.WatchEventsRequest
-	1,  // 18: peerlab.event.v1.EventService.WatchEvents:output_type -> peerlab.event.v1.WatchEventsResponse
-	18, // [18:19] is the sub-list for method output_type
-	17, // [17:18] is the sub-list for method input_type
-	17, // [17:17] is the sub-list for extension type_name
-	17, // [17:17] is the sub-list for extension extendee
-	0,  // [0:17] is the sub-list for field type_name
+	8,  // 14: peerlab.event.v1.Event.data:type_name -> peerlab.event.v1.Data
+	9,  // 15: peerlab.event.v1.Event.fault:type_name -> peerlab.event.v1.Fault
+	10, // 16: peerlab.event.v1.Event.custom:type_name -> peerlab.event.v1.Custom
+	11, // 17: peerlab.event.v1.Custom.fields:type_name -> peerlab.event.v1.Custom.FieldsEntry
+	0,  // 18: peerlab.event.v1.EventService.WatchEvents:input_type -> peerlab.event.v1.WatchEventsRequest
+	1,  // 19: peerlab.event.v1.EventService.WatchEvents:output_type -> peerlab.event.v1.WatchEventsResponse
+	19, // [19:20] is the sub-list for method output_type
+	18, // [18:19] is the sub-list for method input_type
+	18, // [18:18] is the sub-list for extension type_name
+	18, // [18:18] is the sub-list for extension extendee
+	0,  // [0:18] is the sub-list for field type_name
 }
 
 func init() { file_peerlab_event_v1_event_proto_init() }
@@ -1072,6 +1187,7 @@ func file_peerlab_event_v1_event_proto_init() {
 		(*Event_Shown)(nil),
 		(*Event_Command)(nil),
 		(*Event_Roster)(nil),
+		(*Event_Data)(nil),
 		(*Event_Fault)(nil),
 		(*Event_Custom)(nil),
 	}
@@ -1081,7 +1197,7 @@ func file_peerlab_event_v1_event_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_peerlab_event_v1_event_proto_rawDesc), len(file_peerlab_event_v1_event_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   11,
+			NumMessages:   12,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
