@@ -15,6 +15,7 @@ import (
 	"peerlab.example/peerlab/internal/network"
 	"peerlab.example/peerlab/internal/node"
 	consolev1 "peerlab.example/peerlab/proto/peerlab/console/v1"
+	eventv1 "peerlab.example/peerlab/proto/peerlab/event/v1"
 	nodev1 "peerlab.example/peerlab/proto/peerlab/node/v1"
 )
 
@@ -66,17 +67,21 @@ func runConsole(ctx context.Context, std Stdio, c *common, addr, line string) (e
 	if who.GetRole() != "peer" {
 		return exit{exitUsage, fmt.Errorf("at %s runs a %s; only a peer has a console", addr, who.GetRole())}
 	}
-	backend := console.NewRemote(consolev1.NewConsoleServiceClient(conn))
 	output := console.NewOutput(std.Out, std.Err)
+	session := console.NewSession(console.SessionConfig{
+		Engine: console.NewRemote(consolev1.NewConsoleServiceClient(conn)), Output: output,
+		Events: console.ClientEvents(eventv1.NewEventServiceClient(conn)), Interactive: interactive,
+	})
+	defer session.Close()
 	switch {
 	case line != "":
-		err = console.RunLines(ctx, backend, "-e", line, output.Command())
+		err = session.RunLines(ctx, "-e", line, output.Command())
 	case !interactive:
-		err = console.RunScript(ctx, backend, "stdin", std.In, output.Command())
+		err = session.RunScript(ctx, "stdin", std.In, output.Command())
 	default:
 		prefix := who.GetName() + "@" + addr + "> "
 		err = term.Run(ctx, term.Config{
-			Backend: backend, Output: output, History: newHistory(), Prefix: func() string { return prefix },
+			Backend: session, Output: output, History: newHistory(), Prefix: func() string { return prefix },
 		})
 	}
 	if i := interrupted(ctx); i != nil {

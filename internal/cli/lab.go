@@ -35,7 +35,7 @@ type lab struct {
 	std      Stdio
 	peer     *peer.Peer
 	executor *command.Executor
-	backend  console.Backend
+	session  *console.Session
 	output   *console.Output
 	events   *event.Log
 	log      zerolog.Logger
@@ -157,7 +157,7 @@ func (l *lab) run(ctx context.Context) error {
 	}
 	switch {
 	case f.scripted && f.file == "":
-		return l.script(ctx, func() error { return console.RunLines(ctx, l.backend, "-e", f.exec, l.output.Command()) })
+		return l.script(ctx, func() error { return l.session.RunLines(ctx, "-e", f.exec, l.output.Command()) })
 	case f.file != "":
 		return l.script(ctx, func() error { return l.runFile(ctx, f.file) })
 	case f.noConsole:
@@ -169,7 +169,7 @@ func (l *lab) run(ctx context.Context) error {
 	case l.interactive():
 		return l.script(ctx, func() error { return l.console(ctx) })
 	}
-	return l.script(ctx, func() error { return console.RunScript(ctx, l.backend, "stdin", l.std.In, l.output.Command()) })
+	return l.script(ctx, func() error { return l.session.RunScript(ctx, "stdin", l.std.In, l.output.Command()) })
 }
 
 // init is the command init, with the exit code that the command line promises.
@@ -205,7 +205,7 @@ func (l *lab) runFile(ctx context.Context, path string) error {
 		return exit{exitUsage, fmt.Errorf("--file: %w", err)}
 	}
 	defer func() { _ = f.Close() }()
-	return console.RunScript(ctx, l.backend, path, f, l.output.Command())
+	return l.session.RunScript(ctx, path, f, l.output.Command())
 }
 
 // console opens the prompt at once, while the peer joins its group in the background: a
@@ -224,7 +224,7 @@ func (l *lab) console(ctx context.Context) error {
 		joined <- err
 	}()
 	history := newHistory()
-	err := term.Run(ctx, term.Config{Backend: l.backend, Output: l.output, Prefix: l.prefix, History: history})
+	err := term.Run(ctx, term.Config{Backend: l.session, Output: l.output, Prefix: l.prefix, History: history})
 	cancel(context.Canceled)
 	if initErr := <-joined; initErr != nil && !errors.Is(initErr, context.Canceled) {
 		return initErr

@@ -25,8 +25,11 @@ func (l *lab) fillTable(logs *node.Logs, live command.Live) error {
 		return err
 	}
 	l.executor.Table = table
-	l.backend = console.NewLocal(l.executor, live)
-	builtins.Bind(l.backend, table)
+	builtins.Bind(table)
+	l.session = console.NewSession(console.SessionConfig{
+		Engine: console.NewLocal(l.executor, live), Output: l.output, Events: console.LogEvents(l.events), Interactive: l.interactive(),
+	})
+	l.closers = append(l.closers, func() error { l.session.Close(); return nil })
 	return nil
 }
 

@@ -34,34 +34,42 @@ func RestOf(s *app.Spec) Rest {
 }
 
 // Free returns the index of the first word that the command takes as text, in which a | or > means
-// nothing, and how; or len(words).
-func (t *Table) Free(words []Word) (from int, rest Rest) {
-	spec, next := t.Find(words)
-	if spec == nil || len(spec.Params) == 0 {
+// nothing, and how; or len(words). The command is that of the first of the tables that knows it; known is
+// false when none does.
+func Free(words []Word, tables ...*Table) (from int, rest Rest, known bool) {
+	for _, t := range tables {
+		if spec, taken := t.Find(words); spec != nil {
+			from, rest = free(spec, words, taken, tables)
+			return from, rest, true
+		}
+	}
+	return len(words), RestWords, false
+}
+
+func free(spec *app.Spec, words []Word, next int, tables []*Table) (from int, rest Rest) {
+	if len(spec.Params) == 0 {
 		return len(words), RestWords
 	}
-	param := 0
-	for ; next < len(words); next++ {
+	last := len(spec.Params) - 1
+	for param := 0; next < len(words); next++ {
 		if w := words[next]; strings.HasPrefix(w.Text, "-") && !w.Quoted {
 			if f := findFlag(spec, w.Text); f != nil && f.Kind != app.Bool {
 				next++
 			}
 			continue
 		}
-		if param == len(spec.Params)-1 {
+		if param == last {
 			break
 		}
 		param++
 	}
 	next = min(next, len(words))
-	switch spec.Params[len(spec.Params)-1].Kind {
-	case app.Line:
-		inner, rest := t.Free(words[next:])
+	if spec.Params[last].Kind == app.Line {
+		inner, rest, _ := Free(words[next:], tables...)
 		return next + inner, rest
-	default:
-		if r := RestOf(spec); r != RestWords {
-			return next, r
-		}
 	}
-	return len(words), RestWords
+	if rest = RestOf(spec); rest == RestWords {
+		next = len(words)
+	}
+	return next, rest
 }

@@ -108,11 +108,7 @@ func (p *parser) parse(words []Word) error {
 		}
 		prm := p.spec.Params[next]
 		if takesLine(prm) {
-			text := source(rest)
-			if prm.Kind == app.Line {
-				text = Join(rest)
-			}
-			p.values[prm.Name], p.set[prm.Name] = []string{text}, true
+			p.values[prm.Name], p.set[prm.Name] = []string{source(rest)}, true
 			break
 		}
 		if err := p.take(prm.Name, prm.Kind, prm.Values, rest[0]); err != nil {

@@ -73,8 +73,8 @@ func join(w Word) string {
 	if w.Quoted || !strings.HasPrefix(w.Text, "-") {
 		return Quote(w.Text)
 	}
-	if name, value, ok := strings.Cut(w.Text, "="); ok {
-		return name + "=" + Quote(value)
+	if i := strings.IndexAny(w.Text, "=~"); i >= 0 { // a quote may open behind these
+		return w.Text[:i+1] + Quote(w.Text[i+1:])
 	}
 	return w.Text
 }

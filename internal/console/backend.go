@@ -8,7 +8,7 @@ import (
 	"peerlab.example/peerlab/internal/command"
 )
 
-// Backend is what a console talks to. It may be used from several goroutines at once.
+// Backend is what a prompt or a script talks to: a Session. It may be used from several goroutines at once.
 type Backend interface {
 	// Execute runs one line. Progress and the result are written to out while it runs. It
 	// returns soon after ctx has ended.
@@ -18,13 +18,13 @@ type Backend interface {
 	Complete(ctx context.Context, line string, cursor int) (offers []app.Suggestion, start int)
 }
 
-// Local is the Backend of the peer in this process.
+// Local is the Engine of the peer in this process.
 type Local struct {
 	exec *command.Executor
 	live command.Live
 }
 
-// NewLocal makes a Backend of an executor. Its table may be set later, but before the first line.
+// NewLocal makes an Engine of an executor. Its table may be set later, but before the first line.
 // Paths are completed from the working directory unless live does that already.
 func NewLocal(exec *command.Executor, live command.Live) *Local {
 	if live.Files == nil {
@@ -33,9 +33,14 @@ func NewLocal(exec *command.Executor, live command.Live) *Local {
 	return &Local{exec: exec, live: live}
 }
 
-// Execute runs one line as typed at the peer's own console.
-func (l *Local) Execute(ctx context.Context, line string, out io.Writer) command.Outcome {
-	return l.exec.Execute(ctx, line, &app.Env{Out: out})
+// ExecuteAs runs one command as typed at the peer's own console.
+func (l *Local) ExecuteAs(ctx context.Context, line string, notes io.Writer, r command.Rendering) command.Outcome {
+	return l.exec.ExecuteAs(ctx, line, &app.Env{Out: notes}, r)
+}
+
+// Free asks the table.
+func (l *Local) Free(words []command.Word) (from int, rest command.Rest, known bool) {
+	return command.Free(words, l.exec.Table)
 }
 
 // Complete asks the table. Completion that panics, which can only be that of an

@@ -4,18 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"peerlab.example/peerlab/app"
 	"peerlab.example/peerlab/internal/command"
 )
-
-// maxDepth is how deep scripts may execute scripts. It ends one that executes itself.
-const maxDepth = 8
 
 // LogControl is what the log commands change. Its methods may be called from any goroutine.
 type LogControl interface {
@@ -27,47 +22,65 @@ type LogControl interface {
 	Tail(n int) []string
 }
 
-// Builtins are the commands of the console itself. Some of them need the table that they stand
-// in, which Bind gives them.
+// Builtins are the commands of the console itself. Help needs the table that they stand in, which Bind gives them.
 type Builtins struct {
-	log     LogControl
-	table   *command.Table
-	backend Backend
+	// AllowShell lets callers elsewhere use the command shell.
+	AllowShell bool
+
+	log   LogControl
+	table *command.Table
 }
 
 // NewBuiltins makes the commands. log may be nil; then the log commands say that there is none.
 func NewBuiltins(log LogControl) *Builtins { return &Builtins{log: log} }
 
-// Bind gives the commands the table for help, and the backend for execute. It must be called
-// before the first of them runs.
-func (b *Builtins) Bind(backend Backend, table *command.Table) {
-	b.backend = backend
-	b.table = table
-}
+// Bind gives the commands the table for help. It must be called before the first of them runs.
+func (b *Builtins) Bind(table *command.Table) { b.table = table }
 
 // Specs are all commands of the console.
 func (b *Builtins) Specs() []app.Spec {
-	specs := []app.Spec{b.help()}
-	specs = append(specs, b.session()...)
-	specs = append(specs, echo(), sleep())
+	specs := []app.Spec{b.help(), b.groups()}
+	specs = append(specs, session()...)
+	specs = append(specs, echo(), sleep(), b.shell())
 	return append(specs, b.logSpecs()...)
 }
 
 // session are the commands that belong to the one who types, wherever the peer runs.
-func (b *Builtins) session() []app.Spec { return []app.Spec{quit(), b.execute(), history()} }
+func session() []app.Spec {
+	specs := []app.Spec{quit(), history()}
+	specs = append(specs, settings()...)
+	specs = append(specs, repeated()...)
+	return append(specs, execute(), play())
+}
 
 func (b *Builtins) help() app.Spec {
 	return app.Spec{
-		Name: "help", Group: "console",
+		Name: "help", Group: "cli",
 		Summary: "list the commands, or tell more about one of them or a group",
 		Example: "help member list",
-		Params:  []app.Param{{Name: "command", Kind: app.CommandName, Optional: true, Repeated: true}},
-		Run: func(_ context.Context, env *app.Env, args app.Args) (any, error) {
-			text, err := b.helpText(strings.Join(args.All("command"), " "))
-			if err == nil {
-				_, err = fmt.Fprint(env.Out, text)
+		Params: []app.Param{{
+			Name: "command", Kind: app.CommandName, Optional: true, Repeated: true,
+			Complete: func() []app.Suggestion { return suggestions(b.table.Groups()) },
+		}},
+		Run: func(_ context.Context, _ *app.Env, args app.Args) (any, error) {
+			return b.helpText(strings.Join(args.All("command"), " "))
+		},
+	}
+}
+
+func (b *Builtins) groups() app.Spec {
+	return app.Spec{
+		Name: "groups", Group: "cli", Summary: "list the groups of commands", Example: "groups",
+		Run: func(context.Context, *app.Env, app.Args) (any, error) {
+			t := app.Table{Columns: []string{"group", "commands"}}
+			for _, g := range b.table.Groups() {
+				var names []string
+				for _, s := range b.table.InGroup(g) {
+					names = append(names, strings.TrimPrefix(s.Name, g+" "))
+				}
+				t.Add(g, strings.Join(names, ", "))
 			}
-			return nil, err
+			return t, nil
 		},
 	}
 }
@@ -104,7 +117,7 @@ func (b *Builtins) helpText(name string) (string, error) {
 
 func quit() app.Spec {
 	return app.Spec{
-		Name: "quit", Aliases: []string{"exit"}, Group: "console",
+		Name: "quit", Aliases: []string{"exit"}, Group: "development",
 		Summary: "leave the group and end the peer; at a console elsewhere, end only the console",
 		Example: "quit",
 		Run: func(context.Context, *app.Env, app.Args) (any, error) {
@@ -115,7 +128,7 @@ func quit() app.Spec {
 
 func echo() app.Spec {
 	return app.Spec{
-		Name: "echo", Group: "console",
+		Name: "echo", Group: "script",
 		Summary: "print the words",
 		Example: "echo the left side is ready",
 		Params:  []app.Param{{Name: "text", Kind: app.Text, Optional: true, Repeated: true}},
@@ -127,74 +140,32 @@ func echo() app.Spec {
 
 func sleep() app.Spec {
 	return app.Spec{
-		Name: "sleep", Group: "console",
+		Name: "sleep", Group: "script",
 		Summary: "wait",
 		Example: "sleep 1.5s",
 		Params:  []app.Param{{Name: "duration", Kind: app.Duration}},
 		Run: func(ctx context.Context, _ *app.Env, args app.Args) (any, error) {
-			t := time.NewTimer(args.Duration("duration"))
-			defer t.Stop()
-			select {
-			case <-t.C:
-				return nil, nil
-			case <-ctx.Done():
-				return nil, ctx.Err()
-			}
-		},
-	}
-}
-
-// depth is the key for how deep in scripts a command runs.
-type depth struct{}
-
-func (b *Builtins) execute() app.Spec {
-	return app.Spec{
-		Name: "execute", Group: "console", Local: true,
-		Summary: "run the commands in a file, until the first that fails",
-		Detail: "One command a line; a # at the start of a word begins a comment.\n" +
-			"A path that is not absolute is looked up from where the console was started. quit in the file ends the console too.",
-		Example: "execute chat.txt",
-		Params:  []app.Param{{Name: "file", Kind: app.File}},
-		Run: func(ctx context.Context, env *app.Env, args app.Args) (any, error) {
-			level, _ := ctx.Value(depth{}).(int)
-			if level == maxDepth {
-				return nil, fmt.Errorf("scripts are nested more than %d deep", maxDepth)
-			}
-			f, err := os.Open(args.String("file"))
-			if err != nil {
-				return nil, err
-			}
-			defer func() { _ = f.Close() }()
-			ctx = context.WithValue(ctx, depth{}, level+1)
-			ended, err := runScript(ctx, b.backend, args.String("file"), f, env.Out)
-			switch {
-			case err != nil:
-				return nil, nestedError{err}
-			case ended:
-				return nil, command.ErrQuit
-			}
-			return nil, nil
+			return nil, wait(ctx, args.Duration("duration"))
 		},
 	}
 }
 
 func history() app.Spec {
 	return app.Spec{
-		Name: "history", Group: "console", Local: true,
+		Name: "history", Group: "cli", Local: true,
 		Summary: "list the lines typed before; !NUMBER or !START runs one again",
 		Example: "history member",
 		Params:  []app.Param{{Name: "text", Kind: app.Text, Optional: true, Repeated: true}},
-		Run: func(ctx context.Context, env *app.Env, args app.Args) (any, error) {
+		Run: func(ctx context.Context, _ *app.Env, args app.Args) (any, error) {
 			h := historyOf(ctx)
 			if h == nil {
 				return nil, errors.New("there is no history without a prompt")
 			}
+			t := app.Table{Columns: []string{"number", "line"}}
 			for _, e := range h.Find(strings.Join(args.All("text"), " ")) {
-				if _, err := fmt.Fprintf(env.Out, "%5d  %s\n", e.N, e.Line); err != nil {
-					return nil, err
-				}
+				t.Add(e.N, e.Line)
 			}
-			return nil, nil
+			return t, nil
 		},
 	}
 }

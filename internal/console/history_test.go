@@ -91,7 +91,7 @@ func TestHistoryWithoutFile(t *testing.T) {
 	b, _, _ := newTestBackend(t)
 	var out bytes.Buffer
 	o := b.Execute(WithHistory(context.Background(), h), "history tw", &out)
-	if o.Err != nil || out.String() != "    2  two\n" {
+	if o.Err != nil || out.String() != "NUMBER  LINE\n2       two\n" {
 		t.Errorf("%v, %q", o.Err, out.String())
 	}
 }

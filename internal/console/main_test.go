@@ -3,6 +3,7 @@ package console
 import (
 	"context"
 	"fmt"
+	"io"
 	"strings"
 	"sync"
 	"testing"
@@ -35,7 +36,7 @@ func (l *testLog) Tail(n int) []string {
 }
 
 // newTestBackend is a console over a table of a few commands and all builtins.
-func newTestBackend(t *testing.T) (*Local, *command.Executor, *testLog) {
+func newTestBackend(t *testing.T) (*Session, *command.Executor, *testLog) {
 	t.Helper()
 	log := &testLog{level: "info"}
 	b := NewBuiltins(log)
@@ -44,9 +45,16 @@ func newTestBackend(t *testing.T) (*Local, *command.Executor, *testLog) {
 		t.Fatal(err)
 	}
 	exec := &command.Executor{Table: table}
-	l := NewLocal(exec, testLive())
-	b.Bind(l, table)
-	return l, exec, log
+	b.Bind(table)
+	return newTestSession(t, NewLocal(exec, testLive())), exec, log
+}
+
+// newTestSession is a console over an engine. Its notes are not looked at.
+func newTestSession(t *testing.T, e Engine) *Session {
+	t.Helper()
+	s := NewSession(SessionConfig{Engine: e, Output: NewOutput(io.Discard, io.Discard)})
+	t.Cleanup(s.Close)
+	return s
 }
 
 func testLive() command.Live {

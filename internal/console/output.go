@@ -44,6 +44,8 @@ type Output struct {
 
 	mu     sync.Mutex // makes lines whole
 	screen Screen     // guarded by mu; nil when there is no live prompt
+	muted  bool       // guarded by mu
+	unseen int        // guarded by mu; lines since muted
 }
 
 // NewOutput makes an Output over standard output and standard error.
@@ -70,8 +72,35 @@ func (o *Output) Attach(s Screen) {
 // Detach ends Attach. Later lines go to the standard streams again.
 func (o *Output) Detach() { o.Attach(nil) }
 
-// Println shows one line, without control characters. It does not wait for a prompt.
-func (o *Output) Println(line string) { o.line(command.Clean(line), false) }
+// Terminal is the live prompt, where it can do more than lines; else nil.
+func (o *Output) Terminal() Terminal {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	t, _ := o.screen.(Terminal)
+	return t
+}
+
+// Mute keeps back what Println would show, or ends that and returns how many lines were not shown.
+func (o *Output) Mute(on bool) (unseen int) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	unseen = o.unseen
+	o.muted, o.unseen = on, 0
+	return unseen
+}
+
+// Println shows one line, without control characters, unless the user wants quiet. It does not wait for a prompt.
+func (o *Output) Println(line string) {
+	o.mu.Lock()
+	muted := o.muted
+	if muted {
+		o.unseen++
+	}
+	o.mu.Unlock()
+	if !muted {
+		o.line(command.Clean(line), false)
+	}
+}
 
 func (o *Output) line(line string, wait bool) {
 	o.mu.Lock()
@@ -91,6 +120,11 @@ func (o *Output) Command() *LineWriter {
 	return newLineWriter(func(line string) { o.line(command.Clean(line), true) })
 }
 
+// Notes is a writer like Command for what is not the result of a command, to standard error.
+func (o *Output) Notes() *LineWriter {
+	return newLineWriter(func(line string) { o.errLine(command.Clean(line), true) })
+}
+
 // Log is a writer for the log, to standard error. On a terminal its lines keep colours and lose all
 // other control characters; elsewhere they are left alone.
 func (o *Output) Log() io.Writer { return newLineWriter(o.logLine) }
@@ -99,6 +133,11 @@ func (o *Output) logLine(line string) {
 	if o.errTerminal {
 		line = cleanKeepingColor(line)
 	}
+	o.errLine(line, false)
+}
+
+// errLine shows a line of standard error, above a prompt on the same terminal.
+func (o *Output) errLine(line string, wait bool) {
 	o.mu.Lock()
 	s := o.screen
 	if s == nil || !o.oneTerminal {
@@ -107,7 +146,7 @@ func (o *Output) logLine(line string) {
 	}
 	o.mu.Unlock()
 	if s != nil {
-		s.Line(line, false)
+		s.Line(line, wait)
 	}
 }
 

@@ -63,7 +63,8 @@ func TestNoLinePanicsAndOffersAreTaken(t *testing.T) {
 // The same for the whole way of a line through a script, and for the history.
 func TestNoScriptPanics(t *testing.T) {
 	t.Parallel()
-	b, _, _ := newTestBackend(t)
+	b, exec, _ := newTestBackend(t)
+	only := newTestSession(t, onlyParse{NewLocal(exec, testLive())})
 	h := NewHistory("")
 	ctx, cancel := context.WithCancel(WithHistory(context.Background(), h))
 	cancel() // commands that wait must not
@@ -71,8 +72,8 @@ func TestNoScriptPanics(t *testing.T) {
 		line := lines.Draw(t, "line")
 		h.Add(line)
 		_, _ = h.Expand(line)
-		_ = RunScript(context.Background(), onlyParse{b}, "script", strings.NewReader(line), io.Discard)
-		_ = RunLines(context.Background(), onlyParse{b}, "-e", line, io.Discard)
+		_ = only.RunScript(context.Background(), "script", strings.NewReader(line), io.Discard)
+		_ = only.RunLines(context.Background(), "-e", line, io.Discard)
 		_ = b.Execute(ctx, "echo "+line, io.Discard)
 		for _, l := range h.Lines() {
 			if l != command.Clean(l) {
@@ -85,7 +86,7 @@ func TestNoScriptPanics(t *testing.T) {
 // onlyParse runs nothing.
 type onlyParse struct{ *Local }
 
-func (b onlyParse) Execute(_ context.Context, line string, _ io.Writer) command.Outcome {
+func (b onlyParse) ExecuteAs(_ context.Context, line string, _ io.Writer, _ command.Rendering) command.Outcome {
 	_, err := b.exec.Table.Parse(line)
 	return command.Outcome{Err: err}
 }

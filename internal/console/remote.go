@@ -25,11 +25,14 @@ const (
 	completePause = 2 * time.Second
 )
 
-// Remote is the Backend of a peer that runs elsewhere. Commands that belong to the one who types (quit,
-// history, execute) run here, so that quit works when the peer is gone and a script is a file here.
+// Remote is the Engine of a peer that runs elsewhere. Commands that belong to the one who types (quit,
+// history, set, execute …) run here, so that quit works when the peer is gone and a script is a file here.
 type Remote struct {
 	client consolev1.ConsoleServiceClient
 	here   *Local
+
+	asking sync.Mutex     // held while the table is asked for
+	there  *command.Table // guarded by asking; the names of the peer's commands, nil before they are known
 
 	mu     sync.Mutex
 	line   string           // guarded by mu, like all below: the last question
@@ -40,15 +43,13 @@ type Remote struct {
 	pause  time.Time        // until when nothing is asked
 }
 
-// NewRemote makes a Backend of a client. The caller keeps the connection.
+// NewRemote makes an Engine of a client. The caller keeps the connection.
 func NewRemote(client consolev1.ConsoleServiceClient) *Remote {
 	r := &Remote{client: client}
-	b := NewBuiltins(nil)
-	table, err := command.New(b.session()...)
+	table, err := command.New(session()...)
 	if err != nil {
 		panic(err) // the specs are constants of this package
 	}
-	b.Bind(r, table)
 	r.here = NewLocal(&command.Executor{Table: table}, command.Live{})
 	return r
 }
@@ -63,14 +64,17 @@ func (r *Remote) isHere(line string) bool {
 	return spec != nil
 }
 
-// Execute runs one line at the peer. When ctx ends, so does the command there.
-func (r *Remote) Execute(ctx context.Context, line string, out io.Writer) command.Outcome {
+// ExecuteAs runs one command at the peer. When ctx ends, so does the command there.
+func (r *Remote) ExecuteAs(ctx context.Context, line string, notes io.Writer, as command.Rendering) command.Outcome {
 	if r.isHere(line) {
-		return r.here.Execute(ctx, line, out)
+		return r.here.ExecuteAs(ctx, line, notes, as)
+	}
+	if as.To == nil {
+		as.To = notes
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	stream, err := r.client.Exec(ctx, &consolev1.ExecRequest{Line: line})
+	stream, err := r.client.Exec(ctx, &consolev1.ExecRequest{Line: line, Format: string(as.Format)})
 	if err != nil {
 		return command.Outcome{Err: callError(ctx, err)}
 	}
@@ -79,13 +83,58 @@ func (r *Remote) Execute(ctx context.Context, line string, out io.Writer) comman
 		if err != nil {
 			return command.Outcome{Err: callError(ctx, err)}
 		}
-		if end := m.GetEnd(); end != nil {
-			return outcome(end)
+		switch part := m.GetPart().(type) {
+		case *consolev1.ExecResponse_End:
+			return outcome(part.End)
+		case *consolev1.ExecResponse_Output:
+			_, err = io.WriteString(as.To, part.Output)
+		case *consolev1.ExecResponse_Note:
+			_, err = io.WriteString(notes, part.Note)
 		}
-		if _, err := io.WriteString(out, m.GetOutput()); err != nil {
+		if err != nil {
 			return command.Outcome{Err: fmt.Errorf("write the output: %w", err)}
 		}
 	}
+}
+
+// Free knows the commands of both sides, once the peer has told of its own.
+func (r *Remote) Free(words []command.Word) (from int, rest command.Rest, known bool) {
+	return command.Free(words, r.here.exec.Table, r.commands())
+}
+
+// commands are the names of the peer's commands, and what they take. It asks once; a peer that did not answer
+// is asked again the next time, and until then has none.
+func (r *Remote) commands() *command.Table {
+	r.asking.Lock()
+	defer r.asking.Unlock()
+	if r.there != nil {
+		return r.there
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), completeTimeout)
+	defer cancel()
+	a, err := r.client.Commands(ctx, &consolev1.CommandsRequest{})
+	if err != nil {
+		return &command.Table{}
+	}
+	var specs []app.Spec
+	for _, c := range a.GetCommands() {
+		s := app.Spec{
+			Name: c.GetName(), Aliases: c.GetAliases(), Summary: c.GetSummary(), Example: c.GetExample(),
+			Run: func(context.Context, *app.Env, app.Args) (any, error) { return nil, errNoSession }, // it runs there
+		}
+		switch c.GetRest() {
+		case consolev1.Rest_REST_TEXT:
+			s.Params = []app.Param{{Name: "text", Kind: app.Text, Optional: true, Repeated: true}}
+		case consolev1.Rest_REST_RAW:
+			s.Params = []app.Param{{Name: "text", Kind: app.Raw, Optional: true}}
+		case consolev1.Rest_REST_WORDS, consolev1.Rest_REST_UNSPECIFIED:
+		}
+		specs = append(specs, s)
+	}
+	if r.there, err = command.New(specs...); err != nil {
+		r.there = &command.Table{} // another version, which says what we do not know: ours alone must do
+	}
+	return r.there
 }
 
 func outcome(end *consolev1.ExecEnd) command.Outcome {
@@ -115,6 +164,10 @@ func callError(ctx context.Context, err error) error {
 // Complete asks the peer, and waits for 300 ms at most. A peer that did not answer is left
 // alone for 2 s.
 func (r *Remote) Complete(ctx context.Context, line string, cursor int) ([]app.Suggestion, int) {
+	if inner, ok := r.here.exec.Table.Inner(line, cursor); ok {
+		offers, start := r.Complete(ctx, line[inner:], cursor-inner)
+		return offers, inner + start
+	}
 	offers, start := r.here.Complete(ctx, line, cursor)
 	if r.isHere(line) {
 		return offers, start

@@ -71,7 +71,7 @@ func TestRemoteExecute(t *testing.T) {
 		{line: ""},
 	} {
 		var out bytes.Buffer
-		o := r.Execute(context.Background(), tc.line, &out)
+		o := newTestSession(t, r).Execute(context.Background(), tc.line, &out)
 		if message(o.Err) != tc.err || o.JSON != tc.json || o.Usage() != tc.usage || o.Quit != tc.quit {
 			t.Errorf("%s: %+v", tc.line, o)
 		}
@@ -79,7 +79,7 @@ func TestRemoteExecute(t *testing.T) {
 			t.Errorf("%s: printed %q", tc.line, out.String())
 		}
 	}
-	o := r.Execute(context.Background(), "echo "+strings.Repeat("x", maxRemoteLine), io.Discard)
+	o := newTestSession(t, r).Execute(context.Background(), "echo "+strings.Repeat("x", maxRemoteLine), io.Discard)
 	if !strings.Contains(message(o.Err), "longer than") {
 		t.Errorf("a line that is too long: %v", o.Err)
 	}
@@ -89,7 +89,7 @@ func TestRemoteOutputIsBounded(t *testing.T) {
 	t.Parallel()
 	client, _ := dialTest(t)
 	var out bytes.Buffer
-	o := NewRemote(client).Execute(context.Background(), "flood 30000", &out) // 3 MB
+	o := newTestSession(t, NewRemote(client)).Execute(context.Background(), "flood 30000", &out) // 3 MB
 	if o.Err != nil {
 		t.Error(o.Err)
 	}
@@ -106,7 +106,7 @@ func TestRemoteCancels(t *testing.T) {
 	client, _ := dialTest(t)
 	ctx, cancel := context.WithCancel(context.Background())
 	w := newLineWriter(func(string) { cancel() }) // when it has begun
-	if o := NewRemote(client).Execute(ctx, "wait", w); !errors.Is(o.Err, context.Canceled) {
+	if o := newTestSession(t, NewRemote(client)).Execute(ctx, "wait", w); !errors.Is(o.Err, context.Canceled) {
 		t.Errorf("it ended with %v", o.Err)
 	}
 }
@@ -116,14 +116,14 @@ func TestRemoteOfAPeerThatIsGone(t *testing.T) {
 	client, stop := dialTest(t)
 	stop()
 	r := NewRemote(client)
-	o := r.Execute(context.Background(), "echo one", io.Discard)
+	o := newTestSession(t, r).Execute(context.Background(), "echo one", io.Discard)
 	if !strings.HasPrefix(message(o.Err), "the peer is gone, or cannot be reached") || o.Usage() {
 		t.Errorf("error %v", o.Err)
 	}
 	if offers, _ := r.Complete(context.Background(), "ec", 2); len(offers) != 0 {
 		t.Errorf("offers %v", offers)
 	}
-	if o := r.Execute(context.Background(), "quit", io.Discard); !o.Quit {
+	if o := newTestSession(t, r).Execute(context.Background(), "quit", io.Discard); !o.Quit {
 		t.Errorf("quit does not work: %v", o.Err)
 	}
 }
@@ -137,7 +137,7 @@ func TestRemoteRunsFilesOfThisSide(t *testing.T) {
 	}
 	r := NewRemote(client)
 	var out bytes.Buffer
-	o := r.Execute(context.Background(), "execute "+path, &out)
+	o := newTestSession(t, r).Execute(context.Background(), "execute "+path, &out)
 	if out.String() != "one\n" || message(o.Err) != path+":2:1: it failed" {
 		t.Errorf("printed %q, error %v", out.String(), o.Err)
 	}
@@ -162,7 +162,7 @@ func TestRemoteComplete(t *testing.T) {
 		start  int
 	}{
 		{"", 0, nil, 0},
-		{"e", 1, []string{"echo", "execute"}, 0},
+		{"e", 1, []string{"echo", "events", "execute"}, 0},
 		{"member info b", 13, []string{"bob"}, 12},
 		{"member info ", 12, []string{`"two words"`, "--format", "alice", "bob"}, 12},
 		{"member info --format lo", 23, []string{"long"}, 21},

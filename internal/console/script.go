@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 
+	"peerlab.example/peerlab/app"
 	"peerlab.example/peerlab/internal/command"
 )
 
@@ -37,14 +39,29 @@ func (e nestedError) Error() string        { return e.err.Error() }
 func (e nestedError) Is(target error) bool { return errors.Is(e.err, target) }
 
 // RunScript runs the lines of r until the first that fails, which is a *ScriptError, or until quit, which is
-// no error. A # at the start of a word begins a comment. name is for messages. If ctx ends while r
+// no error. A session that keeps going reports failures instead, and the last line decides nothing: the error then says how many
+// there were. A # at the start of a word begins a comment. name is for messages. If ctx ends while r
 // blocks, RunScript returns at once, and the goroutine that reads ends with r's next answer.
-func RunScript(ctx context.Context, b Backend, name string, r io.Reader, out io.Writer) error {
-	_, err := runScript(ctx, b, name, r, out)
+func (s *Session) RunScript(ctx context.Context, name string, r io.Reader, out io.Writer) error {
+	_, err := s.script(ctx, name, r, out)
 	return err
 }
 
-func runScript(ctx context.Context, b Backend, name string, r io.Reader, out io.Writer) (quit bool, err error) {
+// RunLines runs the commands of -e, which are separated by ;, like a script of one line.
+func (s *Session) RunLines(ctx context.Context, name, commands string, out io.Writer) error {
+	p := &script{session: s, name: name, out: out}
+	offset := 0
+	for _, line := range command.SplitCommands(commands) {
+		if quit, err := p.run(ctx, 1, offset, line); quit || err != nil {
+			return err
+		}
+		offset += len(line) + 1
+	}
+	return p.failures()
+}
+
+func (s *Session) script(ctx context.Context, name string, r io.Reader, out io.Writer) (quit bool, err error) {
+	p := &script{session: s, name: name, out: out}
 	done := make(chan struct{})
 	defer close(done)
 	lines := readLines(r, done)
@@ -57,7 +74,7 @@ func runScript(ctx context.Context, b Backend, name string, r io.Reader, out io.
 		}
 		if next.err != nil {
 			if errors.Is(next.err, io.EOF) {
-				return false, nil
+				return false, p.failures()
 			}
 			return false, &ScriptError{File: name, Line: n, Col: 1, Err: next.err}
 		}
@@ -65,39 +82,89 @@ func runScript(ctx context.Context, b Backend, name string, r io.Reader, out io.
 		if n == 1 {
 			line = strings.TrimPrefix(line, "\ufeff")
 		}
-		if quit, err := runLine(ctx, b, name, n, 0, line, out); quit || err != nil {
-			return quit, err
+		if quit, err := p.run(ctx, n, 0, line); quit || err != nil {
+			return quit, errors.Join(err, p.failures())
 		}
 	}
 }
 
-// RunLines runs the commands of -e, which are separated by ;, like a script of one line.
-func RunLines(ctx context.Context, b Backend, name, commands string, out io.Writer) error {
-	offset := 0
-	for _, line := range command.SplitCommands(commands) {
-		if quit, err := runLine(ctx, b, name, 1, offset, line, out); quit || err != nil {
-			return err
-		}
-		offset += len(line) + 1
-	}
-	return nil
+// script is a script that runs.
+type script struct {
+	session *Session
+	name    string
+	out     io.Writer
+	failed  int
 }
 
-// runLine runs a line that begins offset bytes after the start of line n.
-func runLine(ctx context.Context, b Backend, name string, n, offset int, line string, out io.Writer) (quit bool, err error) {
+// run runs a line that begins offset bytes after the start of line n.
+func (p *script) run(ctx context.Context, n, offset int, line string) (quit bool, err error) {
 	if ctx.Err() != nil {
-		return false, fmt.Errorf("%s: %w", name, context.Cause(ctx))
+		return false, fmt.Errorf("%s: %w", p.name, context.Cause(ctx))
 	}
 	line = command.CutComment(line)
 	if strings.TrimSpace(line) == "" {
 		return false, nil
 	}
-	o := b.Execute(ctx, line, out)
-	flush(out)
+	o := p.session.Execute(ctx, line, p.out)
+	flush(p.out)
 	if o.Err == nil {
 		return o.Quit, nil
 	}
-	return false, &ScriptError{File: name, Line: n, Col: offset + column(line, o.Err), Err: o.Err}
+	err = &ScriptError{File: p.name, Line: n, Col: offset + column(line, o.Err), Err: o.Err}
+	if !p.session.cfg.KeepGoing || ctx.Err() != nil {
+		return false, err
+	}
+	p.failed++
+	w := p.session.cfg.Output.Notes()
+	_, _ = fmt.Fprintln(w, err)
+	return false, nil
+}
+
+// failures is the error of a script that kept going.
+func (p *script) failures() error {
+	if p.failed == 0 {
+		return nil
+	}
+	return fmt.Errorf("%s: %d lines failed", p.name, p.failed)
+}
+
+// maxDepth is how deep scripts may execute scripts. It ends one that executes itself.
+const maxDepth = 8
+
+// depth is the key for how deep in scripts a command runs.
+type depth struct{}
+
+// deeper is the context of a script that a command runs.
+func deeper(ctx context.Context) (context.Context, error) {
+	level, _ := ctx.Value(depth{}).(int)
+	if level == maxDepth {
+		return nil, fmt.Errorf("scripts are nested more than %d deep", maxDepth)
+	}
+	return context.WithValue(ctx, depth{}, level+1), nil
+}
+
+func execute() app.Spec {
+	return app.Spec{
+		Name: "execute", Group: "script", Local: true,
+		Summary: "run the commands in a file, until the first that fails",
+		Detail: "One command a line; a # at the start of a word begins a comment. Variables are those of the console.\n" +
+			"A path that is not absolute is looked up from where the console was started. quit in the file ends the console too.",
+		Example: "execute chat.txt",
+		Params:  []app.Param{{Name: "file", Kind: app.File}},
+		Run: inSession(func(ctx context.Context, f *frame, args app.Args) (any, error) {
+			ctx, err := deeper(ctx)
+			if err != nil {
+				return nil, err
+			}
+			file, err := os.Open(args.String("file"))
+			if err != nil {
+				return nil, err
+			}
+			defer func() { _ = file.Close() }()
+			quit, err := f.session.script(ctx, args.String("file"), file, f.results)
+			return nil, ended(command.Outcome{Err: err, Quit: quit})
+		}),
+	}
 }
 
 // column is where in the line the error is: at the word it names, or else at the first word.

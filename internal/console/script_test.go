@@ -41,7 +41,7 @@ func TestRunScript(t *testing.T) {
 			b, _, _ := newTestBackend(t)
 			var out bytes.Buffer
 			w := NewOutput(&out, io.Discard).Command()
-			err := RunScript(context.Background(), b, "s", strings.NewReader(tc.script), w)
+			err := b.RunScript(context.Background(), "s", strings.NewReader(tc.script), w)
 			if diff := cmp.Diff(tc.out, out.String()); diff != "" {
 				t.Error(diff)
 			}
@@ -72,7 +72,7 @@ func TestRunLines(t *testing.T) {
 	} {
 		b, _, _ := newTestBackend(t)
 		var out bytes.Buffer
-		err := RunLines(context.Background(), b, "-e", tc.lines, &out)
+		err := b.RunLines(context.Background(), "-e", tc.lines, &out)
 		if out.String() != tc.out || message(err) != tc.err {
 			t.Errorf("%q: printed %q, error %q; want %q and %q", tc.lines, out.String(), message(err), tc.out, tc.err)
 		}
@@ -87,7 +87,7 @@ func TestScriptEndsWithItsContext(t *testing.T) {
 	r, w := io.Pipe()
 	defer func() { _ = w.Close() }()
 	ended := make(chan error)
-	go func() { ended <- RunScript(ctx, b, "stdin", r, io.Discard) }()
+	go func() { ended <- b.RunScript(ctx, "stdin", r, io.Discard) }()
 	if _, err := io.WriteString(w, "echo one\n"); err != nil {
 		t.Fatal(err)
 	}

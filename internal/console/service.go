@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -61,12 +62,28 @@ func (s *Service) Exec(req *consolev1.ExecRequest, stream consolev1.ConsoleServi
 	if len(req.GetLine()) > maxRemoteLine {
 		return status.Errorf(codes.InvalidArgument, "the line is longer than %d bytes", maxRemoteLine)
 	}
+	format, err := command.ParseFormat(req.GetFormat())
+	if err != nil {
+		return status.Errorf(codes.InvalidArgument, "format: %v", err)
+	}
 	ctx := stream.Context()
-	out := &streamWriter{send: func(text string) error {
-		return stream.Send(&consolev1.ExecResponse{Part: &consolev1.ExecResponse_Output{Output: text}})
+	var sending sync.Mutex
+	send := func(m *consolev1.ExecResponse) error {
+		sending.Lock()
+		defer sending.Unlock()
+		return stream.Send(m)
+	}
+	result := &streamWriter{send: func(text string) error {
+		return send(&consolev1.ExecResponse{Part: &consolev1.ExecResponse_Output{Output: text}})
 	}, left: maxRemoteOutput}
-	o := s.exec.Execute(ctx, req.GetLine(), &app.Env{Out: out, Remote: true})
-	if err := out.close(); err != nil {
+	notes := result
+	if format != command.FormatTable {
+		notes = &streamWriter{send: func(text string) error {
+			return send(&consolev1.ExecResponse{Part: &consolev1.ExecResponse_Note{Note: text}})
+		}, left: maxRemoteOutput}
+	}
+	o := s.exec.ExecuteAs(ctx, req.GetLine(), &app.Env{Out: notes, Remote: true}, command.Rendering{Format: format, To: result})
+	if err := errors.Join(notes.close(), result.close()); err != nil {
 		return err
 	}
 	if ctx.Err() != nil {
@@ -117,9 +134,14 @@ func (s *Service) Commands(context.Context, *consolev1.CommandsRequest) (*consol
 	for _, c := range t.Specs() {
 		out.Commands = append(out.Commands, &consolev1.Command{
 			Name: c.Name, Aliases: c.Aliases, Summary: c.Summary, Synopsis: command.Synopsis(c), Example: c.Example,
+			Rest: rest[command.RestOf(c)],
 		})
 	}
 	return out, nil
+}
+
+var rest = map[command.Rest]consolev1.Rest{
+	command.RestWords: consolev1.Rest_REST_WORDS, command.RestText: consolev1.Rest_REST_TEXT, command.RestRaw: consolev1.Rest_REST_RAW,
 }
 
 // streamWriter sends what a command writes, whole lines as soon as they are complete, and no more than a limit.
@@ -178,15 +200,23 @@ func wholeRunes[T []byte | string](b T) int {
 	return len(b)
 }
 
-// close sends what is left, and tells that something was dropped.
+// errClosed is for a command that was left to itself, and writes on.
+var errClosed = errors.New("the call has ended")
+
+// close sends what is left, and tells that something was dropped. Nothing is sent after it.
 func (w *streamWriter) close() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if errors.Is(w.err, errClosed) {
+		return nil
+	}
 	if w.cut {
 		w.rest = append(w.rest, "\n… the rest of the output is not shown: it is more than 1 MiB\n"...)
 	}
 	if w.err == nil {
 		w.flush(len(w.rest))
 	}
-	return w.err
+	err := w.err
+	w.err = errClosed
+	return err
 }

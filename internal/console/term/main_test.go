@@ -43,10 +43,14 @@ func helper(mode string) int {
 		fmt.Println(err)
 		return 1
 	}
-	backend := console.NewLocal(&command.Executor{Table: table}, command.Live{Members: h.list})
-	builtins.Bind(backend, table)
+	builtins.Bind(table)
+	backend := console.NewSession(console.SessionConfig{
+		Engine: console.NewLocal(&command.Executor{Table: table}, command.Live{Members: h.list}),
+		Output: output, Interactive: Available(),
+	})
+	defer backend.Close()
 	if !Available() {
-		err := console.RunScript(ctx, backend, "stdin", os.Stdin, output.Command())
+		err := backend.RunScript(ctx, "stdin", os.Stdin, output.Command())
 		fmt.Printf("ended: %v\n", err)
 		return 0
 	}

@@ -1,0 +1,168 @@
+package console
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+
+	"peerlab.example/peerlab/internal/command"
+)
+
+// toScreen shows the result, through a pager if it is longer than the window.
+func (s *Session) toScreen(ctx context.Context, st *statement, f *frame) command.Outcome {
+	t := s.cfg.Output.Terminal()
+	if t == nil || !s.cfg.Interactive || !s.option(&s.pager) {
+		f.as.To = f.results
+		return s.execute(ctx, st, f)
+	}
+	var text bytes.Buffer
+	f.as.To = &text
+	o := s.execute(ctx, st, f)
+	rows, _ := t.Size()
+	if o.Err == nil && bytes.Count(text.Bytes(), []byte("\n")) >= rows && s.page(ctx, t, text.Bytes()) {
+		return o
+	}
+	if _, err := f.results.Write(text.Bytes()); err != nil && o.Err == nil {
+		o.Err = err
+	}
+	return o
+}
+
+// page shows text with the pager, and reports whether there was one.
+func (s *Session) page(ctx context.Context, t Terminal, text []byte) bool {
+	name := os.Getenv("PAGER")
+	if name == "" {
+		name = "less -FRX"
+	}
+	cmd := shellCommand(ctx, name)
+	if _, err := exec.LookPath(strings.Fields(name + " ?")[0]); err != nil {
+		return false
+	}
+	resume := t.Pause()
+	defer resume()
+	flushed := strings.Split(string(text), "\n")
+	for i, line := range flushed {
+		flushed[i] = command.Clean(line)
+	}
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(strings.Join(flushed, "\n")), os.Stdout, os.Stderr
+	_ = cmd.Run() // whatever ends a pager, the user has seen enough
+	return true
+}
+
+// toFile writes the result into a file. The file is opened before the command runs, and nothing is
+// written to it unless the command succeeds.
+func (s *Session) toFile(ctx context.Context, st *statement, f *frame) command.Outcome {
+	flags := os.O_CREATE | os.O_WRONLY
+	if st.target.add {
+		flags |= os.O_APPEND
+	}
+	_, err := os.Stat(st.target.what)
+	made := errors.Is(err, os.ErrNotExist)
+	file, err := os.OpenFile(filepath.Clean(st.target.what), flags, 0o644) //nolint:gosec // as any shell does; umask applies
+	if err != nil {
+		return command.Outcome{Err: err}
+	}
+	var text bytes.Buffer
+	f.results, f.as.To = &text, &text
+	o := s.execute(ctx, st, f)
+	if o.Err == nil && !st.target.add {
+		o.Err = truncate(file)
+	}
+	if o.Err == nil {
+		_, o.Err = file.Write(text.Bytes())
+	}
+	if err := file.Close(); err != nil && o.Err == nil {
+		o.Err = err
+	}
+	if o.Err != nil && made {
+		_ = os.Remove(file.Name())
+	}
+	return o
+}
+
+// truncate empties a file that can be: a device or a pipe cannot, and need not.
+func truncate(f *os.File) error {
+	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
+		return err
+	}
+	return f.Truncate(0)
+}
+
+// toPipe gives the result to a command of the shell of the one who types. Readers of JSON get JSON.
+func (s *Session) toPipe(ctx context.Context, st *statement, f *frame) command.Outcome {
+	if f.as.Format == command.FormatTable {
+		f.as.Format = wants(st.target.what)
+	}
+	var text bytes.Buffer
+	f.results, f.as.To = &text, &text
+	o := s.execute(ctx, st, f)
+	if o.Err != nil {
+		return o
+	}
+	cmd := shellCommand(ctx, st.target.what)
+	cmd.Stdin, cmd.Env = &text, s.environment()
+	if t := s.cfg.Output.Terminal(); t != nil && s.cfg.Interactive {
+		resume := t.Pause()
+		defer resume()
+		cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr // the terminal itself, for colours and for less
+	} else {
+		ownGroup(cmd)
+		cmd.Stdout, cmd.Stderr = f.out, f.out
+	}
+	o.Err = shellError(ctx, st.target.what, cmd.Run())
+	return o
+}
+
+// wants is the format that a program reads, as far as it is known; the others read what people do.
+func wants(shell string) command.Format {
+	switch name, _, _ := strings.Cut(shell, " "); filepath.Base(name) {
+	case "jq", "gojq", "jaq":
+		return command.FormatJSON
+	case "yq":
+		return command.FormatYAML
+	}
+	return command.FormatTable
+}
+
+// environment is that of the process with the variables of the session.
+func (s *Session) environment() []string {
+	env := os.Environ()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for name, value := range s.vars {
+		if len(value) < maxEnv && !strings.Contains(value, "\x00") {
+			env = append(env, name+"="+value)
+		}
+	}
+	return env
+}
+
+// maxEnv is the longest variable that a program is given: Linux takes 128 KiB for one string.
+const maxEnv = 64 << 10
+
+// shellCommand is a command of the shell that ends with ctx.
+func shellCommand(ctx context.Context, line string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, "sh", "-c", line)
+	cmd.WaitDelay = shellGrace
+	return cmd
+}
+
+// shellError says how a command of the shell ended.
+func shellError(ctx context.Context, line string, err error) error {
+	var exit *exec.ExitError
+	switch {
+	case err == nil:
+		return nil
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case errors.As(err, &exit):
+		return fmt.Errorf("%s: %s", line, exit.ProcessState)
+	}
+	return fmt.Errorf("%s: %w", line, err)
+}
+
