@@ -27,6 +27,10 @@ type Peer interface {
 	// attempted, each member delivers it at most once, and order is not kept. At most
 	// MaxBroadcast bytes; more is an error.
 	Broadcast(payload []byte) error
+	// Data are keys and values that all members replicate; each application has its own.
+	Data() Data
+	// Clock is the peer's clock. It moves on with the stamps of others.
+	Clock() Clock
 	// Emit adds an event to the peer's log. Seq, node and time are filled in.
 	Emit(*eventv1.Event)
 	// Show prints one line to the user, above a live prompt, and logs it as an event "shown".

@@ -19,6 +19,8 @@ const (
 	// bytes of memberlist's node meta, and a group into its label of 255.
 	maxName  = 64
 	maxGroup = 128
+	// maxID is in bytes; a UUID has 36.
+	maxID = 64
 	// maxApps is how many applications a member may announce.
 	maxApps = 32
 )
@@ -53,6 +55,11 @@ type Config struct {
 	OnNameTaken func(err error)
 	// OnBroadcast is given each broadcast once, from the same goroutine. May be nil.
 	OnBroadcast func(application string, from app.Member, payload []byte)
+	// OnData is told, from the same goroutine, of each change of the replicated data, of this node's own too: entry is
+	// valid from then on. Stamp.Node says who wrote. May be nil.
+	OnData func(application string, entry app.Entry)
+	// Clock stamps what this node writes. A peer that makes one Node after another gives each the same. May be nil.
+	Clock *Clock
 }
 
 // DefaultConfig is a node on loopback with the lan profile; ID and Name are still to be set.
@@ -64,8 +71,8 @@ func DefaultConfig() Config {
 // Validate lists all that is wrong, one problem a line.
 func (c Config) Validate() error {
 	errs := []error{c.Tuning.Validate(), checkText("name", c.Name, maxName), checkText("group", c.Group, maxGroup)}
-	if len(c.ID) < idInName || len(c.ID) > 64 {
-		errs = append(errs, fmt.Errorf("id %q must have %d to 64 bytes", c.ID, idInName))
+	if len(c.ID) < idInName || len(c.ID) > maxID {
+		errs = append(errs, fmt.Errorf("id %q must have %d to %d bytes", c.ID, idInName, maxID))
 	}
 	switch len(c.Key) {
 	case 0, 16, 24, 32:

@@ -2,6 +2,7 @@ package membership
 
 import (
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/memberlist"
@@ -12,8 +13,11 @@ import (
 type delegate struct {
 	queue   *queue
 	digest  *digester
+	store   *store
 	meta    func() []byte
 	pending func(overhead, limit int) [][]byte // our broadcasts
+	// retune is called once, where memberlist holds its lock of nodes; nil when there is nothing to change.
+	retune atomic.Pointer[func()]
 }
 
 var (
@@ -47,17 +51,23 @@ func (d *delegate) NotifyLeave(n *memberlist.Node) {
 
 // NotifyAlive implements memberlist.AliveDelegate: nodes that are not ours, or would hurt, do not get in.
 func (d *delegate) NotifyAlive(n *memberlist.Node) error {
+	if change := d.retune.Swap(nil); change != nil {
+		(*change)()
+	}
 	_, err := decodeMeta(n)
 	return err
 }
 
 // AckPayload implements memberlist.PingDelegate.
-func (d *delegate) AckPayload() []byte { return d.digest.get().encode() }
+func (d *delegate) AckPayload() []byte {
+	until := d.store.settled()
+	return d.digest.get().encode(d.store.digest(until), until)
+}
 
 // NotifyPingComplete implements memberlist.PingDelegate.
 func (d *delegate) NotifyPingComplete(n *memberlist.Node, rtt time.Duration, payload []byte) {
-	theirs, ok := decodeDigest(payload)
-	d.queue.put(note{ping: &ping{rtt: rtt, differs: ok && theirs != d.digest.get()}, node: n.Name})
+	members, data := d.digest.get().compare(payload, d.store.digest)
+	d.queue.put(note{ping: &ping{rtt: rtt, differs: members, dataDiffers: data}, node: n.Name})
 }
 
 // NodeMeta implements memberlist.Delegate. SetMeta has checked the length.
@@ -71,8 +81,12 @@ func (d *delegate) GetBroadcasts(overhead, limit int) [][]byte {
 	return d.pending(overhead, limit)
 }
 
-// LocalState implements memberlist.Delegate. State of ours stays out of push/pull, so that it stays small.
-func (d *delegate) LocalState(bool) []byte { return nil }
+// LocalState implements memberlist.Delegate: the replicated data, which are bounded.
+func (d *delegate) LocalState(bool) []byte { return d.store.state() }
 
-// MergeRemoteState implements memberlist.Delegate.
-func (d *delegate) MergeRemoteState([]byte, bool) {}
+// MergeRemoteState implements memberlist.Delegate. memberlist does not use b any more, so it needs no copy.
+func (d *delegate) MergeRemoteState(b []byte, _ bool) {
+	if len(b) <= stateMost {
+		d.queue.put(note{state: b})
+	}
+}

@@ -1,12 +1,14 @@
 package membership
 
 import (
+	"encoding/binary"
 	"hash/fnv"
 	"sync"
 	"time"
 
 	"google.golang.org/protobuf/proto"
 
+	"peerlab.example/peerlab/app"
 	membershipv1 "peerlab.example/peerlab/proto/peerlab/membership/v1"
 )
 
@@ -18,18 +20,22 @@ type digest struct {
 	alive uint32
 }
 
-func (d digest) encode() []byte {
-	// A message of two numbers cannot fail to encode.
-	b, _ := proto.Marshal(&membershipv1.Digest{Hash: d.hash, Alive: d.alive})
+// encode is the digest of members, and that of the data as they were at until, as it rides in an ack.
+func (d digest) encode(data uint64, until int64) []byte {
+	// A message of numbers cannot fail to encode.
+	b, _ := proto.Marshal(&membershipv1.Digest{Hash: d.hash, Alive: d.alive, DataHash: &data, DataUntil: uint64(until)})
 	return b
 }
 
-func decodeDigest(b []byte) (digest, bool) {
+// compare reads the digests in an ack, and says which of them differ from those of this node. What is missing does not.
+func (d digest) compare(ack []byte, data func(until int64) uint64) (members, entries bool) {
 	var m membershipv1.Digest
-	if len(b) == 0 || proto.Unmarshal(b, &m) != nil {
-		return digest{}, false
+	if len(ack) == 0 || proto.Unmarshal(ack, &m) != nil {
+		return false, false
 	}
-	return digest{hash: m.GetHash(), alive: m.GetAlive()}, true
+	members = d != digest{hash: m.GetHash(), alive: m.GetAlive()}
+	entries = m.DataHash != nil && m.GetDataHash() != data(int64(m.GetDataUntil()))
+	return members, entries
 }
 
 // digester keeps the digest of the members that are alive, this one included, with what they announce:
@@ -106,13 +112,30 @@ func (d *digester) quiet() time.Duration {
 	return time.Since(d.changed)
 }
 
-// hashNode spreads FNV-1a's bits with the finaliser of MurmurHash3, so that sums of hashes of
-// names that are alike do not collide.
+// hashNode is the hash of a member with what it announces.
 func hashNode(node string, meta []byte) uint64 {
 	f := fnv.New64a()
 	_, _ = f.Write([]byte(node))
 	_, _ = f.Write(meta)
-	h := f.Sum64()
+	return spread(f.Sum64())
+}
+
+// hashEntry is the hash of an entry that has a value.
+func hashEntry(k dataKey, e app.Entry) uint64 {
+	f := fnv.New64a()
+	number := make([]byte, 0, 8)
+	for _, part := range []string{k.app, k.key, e.Stamp.Node, string(e.Value)} {
+		_, _ = f.Write(binary.BigEndian.AppendUint64(number, uint64(len(part))))
+		_, _ = f.Write([]byte(part))
+	}
+	_, _ = f.Write(binary.BigEndian.AppendUint64(number, uint64(e.Stamp.Wall)))
+	_, _ = f.Write(binary.BigEndian.AppendUint64(number, uint64(e.Stamp.Logical)))
+	return spread(f.Sum64())
+}
+
+// spread spreads FNV-1a's bits with the finaliser of MurmurHash3, so that sums of hashes of
+// names that are alike do not collide.
+func spread(h uint64) uint64 {
 	h ^= h >> 33
 	h *= 0xff51afd7ed558ccd
 	h ^= h >> 33

@@ -8,6 +8,8 @@ var (
 	ErrNameTaken = errors.New("name is taken by a live member")
 	// ErrTooLarge says that a broadcast or an announcement does not fit into a packet.
 	ErrTooLarge = errors.New("too large")
+	// ErrFull says that a limit of the group's data is reached.
+	ErrFull = errors.New("the group holds as much as it may")
 	// ErrBusy says that too many broadcasts wait to be sent.
 	ErrBusy = errors.New("too many broadcasts wait to be sent")
 	// ErrNotRunning says that the node was not started, has left or is closed.

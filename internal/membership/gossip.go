@@ -61,10 +61,10 @@ type seen struct {
 	last   time.Time
 }
 
-func newGossip(id string, mult int, members func() int, room int) *gossip {
+func newGossip(id string, members func() int, room int) *gossip {
 	return &gossip{
 		id: id, room: room, origins: make(map[string]*seen),
-		queue: &outbox{members: members, mult: max(mult, broadcastMult)},
+		queue: &outbox{members: members, mult: broadcastMult},
 	}
 }
 
@@ -91,7 +91,7 @@ func (n *Node) send(g *membershipv1.Gossip) error {
 	if len(b) > n.gossip.room {
 		return fmt.Errorf("broadcast of %d bytes with its frame: %d is the most: %w", len(b), n.gossip.room, ErrTooLarge)
 	}
-	if !n.gossip.queue.put(b) {
+	if !n.gossip.queue.put(b, dataKey{}) {
 		return fmt.Errorf("broadcast: %w", ErrBusy)
 	}
 	return nil
@@ -103,10 +103,14 @@ func (n *Node) received(b []byte) {
 	if proto.Unmarshal(b, &g) != nil || g.GetOrigin() == n.gossip.id || len(b) > n.gossip.room {
 		return
 	}
+	if e := g.GetEntry(); e != nil {
+		n.merge(e, b, true)
+		return
+	}
 	if !n.gossip.first(g.GetOrigin(), g.GetSeq(), time.Now()) {
 		return
 	}
-	if !n.gossip.queue.put(b) {
+	if !n.gossip.queue.put(b, dataKey{}) {
 		n.gossip.dropped.Add(1)
 	}
 	if l := g.GetLeave(); l != nil {

@@ -165,17 +165,17 @@ func TestOutbox(t *testing.T) {
 		sent = nil
 	}
 	// All of one length, the box empty or with one in it in between.
-	o.put([]byte("a1"))
+	o.put([]byte("a1"), dataKey{})
 	take(5)
-	o.put([]byte("b1"))
+	o.put([]byte("b1"), dataKey{})
 	take(5)
 	take(5)
-	o.put([]byte("c1"))
+	o.put([]byte("c1"), dataKey{})
 	take(9)
 	take(100)
 	check("one packet after the other", "a1 b1 b1 c1 a1 c1")
-	o.put([]byte("largest"))
-	o.put([]byte("small"))
+	o.put([]byte("largest"), dataKey{})
+	o.put([]byte("small"), dataKey{})
 	take(8)
 	take(8)
 	take(8)
@@ -184,7 +184,7 @@ func TestOutbox(t *testing.T) {
 		t.Errorf("%d wait, want 1", o.size())
 	}
 	members = 1
-	if !o.put([]byte("x")) || o.size() != 1 {
+	if !o.put([]byte("x"), dataKey{}) || o.size() != 1 {
 		t.Error("a broadcast waits although there is nobody to send it to")
 	}
 }

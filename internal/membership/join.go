@@ -206,7 +206,7 @@ func (n *Node) answers(ctx context.Context, node, addr string) bool {
 	}
 	_ = memberlist.AddLabelHeaderToStream(conn, label(n.cfg.Group)) // or the other end logs an error
 	_ = conn.Close()
-	end := time.Now().Add(max(patience, n.cfg.Tuning.ProbeTimeout))
+	end := time.Now().Add(max(patience, n.Tuning().ProbeTimeout))
 	for time.Now().Before(end) && ctx.Err() == nil && n.ctx.Err() == nil {
 		// Each ping waits for the probe timeout.
 		if _, err := ml.Ping(node, net.UDPAddrFromAddrPort(to)); err == nil {

@@ -70,14 +70,14 @@ func (n *Node) Leave(ctx context.Context) error {
 		n.log.Debug().Err(err).Msg("goodbye not sent as often as it should be")
 	}
 	if !alone {
-		n.sleep(ctx, spreadRounds*n.cfg.Tuning.GossipInterval)
+		n.sleep(ctx, spreadRounds*n.Tuning().GossipInterval)
 	}
 	return nil
 }
 
 // leaveTimeout is twice as long as memberlist takes to send its goodbye as often as it does.
 func (n *Node) leaveTimeout(ctx context.Context) time.Duration {
-	t := n.cfg.Tuning
+	t := n.Tuning()
 	transmits := t.RetransmitMult * int(math.Ceil(math.Log10(float64(n.digest.get().alive+1))))
 	timeout := max(leaveLeast, 2*time.Duration(transmits)*t.GossipInterval)
 	if end, ok := ctx.Deadline(); ok {

@@ -55,7 +55,7 @@ func checkMember(m app.Member, node string) error {
 	if err := checkText("name", m.Name, maxName); err != nil {
 		return err
 	}
-	if err := checkText("id", m.ID, 64); err != nil {
+	if err := checkText("id", m.ID, maxID); err != nil {
 		return err
 	}
 	if len(m.ID) < idInName || nodeName(m.Name, m.ID) != node {

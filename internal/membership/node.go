@@ -29,6 +29,11 @@ type Node struct {
 	view      *view
 	gossip    *gossip
 	repair    *repair
+	store     *store
+	delegate  *delegate
+	tuning    atomic.Pointer[Tuning]
+	// memberlistConf is what memberlist was made with; only retune changes it.
+	memberlistConf *memberlist.Config // set by Start
 
 	ctx  context.Context // ends with Close
 	stop context.CancelFunc
@@ -39,6 +44,9 @@ type Node struct {
 	// claiming is set while Join looks for members of our name, and tells of them itself.
 	claiming atomic.Bool
 	meta     atomic.Pointer[[]byte]
+
+	refused    atomic.Uint64
+	refusedLog time.Time // when that was logged; only the goroutine that owns the view uses it
 
 	step sync.Mutex // held while Listen, Start, SetMeta or Leave runs
 
@@ -59,6 +67,10 @@ type Stats struct {
 	Dropped uint64
 	// Syncs are full syncs that a differing digest led to; Heals are the attempts to reach the lost.
 	Syncs, Heals uint64
+	// Entries are the keys that have a value, those of all applications; Tombstones the deletions that are remembered.
+	Entries, Tombstones int
+	// Refused are entries of others that could not be read, for which there was no room, or whose stamp was too far ahead.
+	Refused uint64
 }
 
 // New checks the configuration. Nothing runs yet.
@@ -71,6 +83,12 @@ func New(cfg Config, n network.Network, log zerolog.Logger) (*Node, error) {
 	}
 	if cfg.OnBroadcast == nil {
 		cfg.OnBroadcast = func(string, app.Member, []byte) {}
+	}
+	if cfg.OnData == nil {
+		cfg.OnData = func(string, app.Entry) {}
+	}
+	if cfg.Clock == nil {
+		cfg.Clock = NewClock()
 	}
 	if cfg.OnNameTaken == nil {
 		cfg.OnNameTaken = func(error) {}
@@ -89,15 +107,18 @@ func New(cfg Config, n network.Network, log zerolog.Logger) (*Node, error) {
 		queue:  newQueue(),
 		digest: newDigester(),
 	}
-	node.view = newView(self, node.digest, 4*cfg.Tuning.GossipInterval, cfg.Tuning.KeepGone)
+	node.tuning.Store(&cfg.Tuning)
+	node.view = newView(self, node.digest, cfg.Tuning.KeepGone)
 	node.meta.Store(&meta)
 	observer, err := newObserver(cfg.Key, func(r rumour) { node.queue.put(note{rumour: &r}) })
 	if err != nil {
 		return nil, err
 	}
 	node.transport = newTransport(n, cfg.Tuning.DialTimeout, observer)
-	node.gossip = newGossip(cfg.ID, cfg.Tuning.RetransmitMult, node.digest.members, room(cfg))
-	node.repair = newRepair(cfg.Tuning)
+	node.gossip = newGossip(cfg.ID, node.digest.members, room(cfg))
+	node.repair = newRepair(node.Tuning)
+	node.store = newStore(cfg.Clock, cfg.ID)
+	node.store.tell, node.store.send = node.tellChange, node.sendEntry
 	node.ctx, node.stop = context.WithCancel(context.Background())
 	return node, nil
 }
@@ -144,11 +165,13 @@ func (n *Node) Start(context.Context) error {
 	case n.isClosed():
 		return ErrNotRunning
 	}
+	n.fixTuning()
 	if !n.spawn(n.run) {
 		return ErrNotRunning
 	}
 	n.transport.start()
-	ml, err := memberlist.Create(n.memberlistConfig(addr))
+	n.memberlistConf = n.memberlistConfig(addr)
+	ml, err := memberlist.Create(n.memberlistConf)
 	if err != nil {
 		return fmt.Errorf("membership: %w", err)
 	}
@@ -161,9 +184,17 @@ func (n *Node) Start(context.Context) error {
 	return nil
 }
 
+// fixTuning sets what follows from timings that do not change while the node runs.
+func (n *Node) fixTuning() {
+	t := n.Tuning()
+	n.view.patience = 4 * t.GossipInterval
+	n.gossip.queue.mult = max(t.RetransmitMult, broadcastMult)
+	n.store.settle = int64(settleRounds * t.GossipInterval)
+}
+
 // memberlistConfig is memberlist's with our timings, on our transport.
 func (n *Node) memberlistConfig(addr netip.AddrPort) *memberlist.Config {
-	t := n.cfg.Tuning
+	t := n.Tuning()
 	c := memberlist.DefaultLANConfig()
 	c.Name = nodeName(n.cfg.Name, n.cfg.ID)
 	c.Transport = n.transport
@@ -182,7 +213,11 @@ func (n *Node) memberlistConfig(addr netip.AddrPort) *memberlist.Config {
 	c.DNSConfigPath = ""
 	c.Logger = newLogger(n.log)
 	c.MetricLabels = []metrics.Label{{Name: "node", Value: c.Name}, {Name: "group", Value: n.cfg.Group}}
-	d := &delegate{queue: n.queue, digest: n.digest, meta: func() []byte { return *n.meta.Load() }, pending: n.gossip.queue.take}
+	d := &delegate{
+		queue: n.queue, digest: n.digest, store: n.store, pending: n.gossip.queue.take,
+		meta: func() []byte { return *n.meta.Load() },
+	}
+	n.delegate = d
 	c.Delegate, c.Events, c.Ping, c.Alive = d, d, d, d
 	return c
 }
@@ -201,7 +236,9 @@ func (n *Node) run() {
 		for _, nt := range n.queue.take() {
 			n.handle(nt)
 		}
-		events, next := n.view.tick(time.Now(), n.maxSuspicion())
+		now := time.Now()
+		n.store.prune(now)
+		events, next := n.view.tick(now, n.maxSuspicion())
 		n.emit(events)
 		wait := idleTick
 		if !next.IsZero() {
@@ -220,10 +257,14 @@ func (n *Node) handle(nt note) {
 		nt.call()
 	case nt.gossip != nil:
 		n.received(nt.gossip)
+	case nt.state != nil:
+		n.receivedState(nt.state)
+	case nt.change != nil:
+		n.cfg.OnData(nt.change.application, nt.change.entry)
 	default:
 		n.emit(n.view.apply(nt, time.Now()))
 		if nt.ping != nil {
-			n.repair.pinged(nt.node, nt.ping.differs, n.digest.quiet())
+			n.repair.pinged(nt.node, *nt.ping, n.digest.quiet())
 		}
 		if nt.joined != nil {
 			n.deliverParked(nt.joined.ID)
@@ -262,9 +303,6 @@ func (n *Node) Self() app.Member { return n.view.me() }
 // Members is a copy of the view, oldest first, with this node; those that are gone are in it for a while.
 func (n *Node) Members() []app.Member { return n.view.members() }
 
-// Tuning are the timings that the node was made with.
-func (n *Node) Tuning() Tuning { return n.cfg.Tuning }
-
 // HealthScore is memberlist's: 0 is well.
 func (n *Node) HealthScore() int {
 	if ml := n.running(); ml != nil {
@@ -275,7 +313,9 @@ func (n *Node) HealthScore() int {
 
 // Stats says how the node is.
 func (n *Node) Stats() Stats {
+	live, deleted := n.store.counts()
 	return Stats{
+		Entries: live, Tombstones: deleted, Refused: n.refused.Load(),
 		HealthScore: n.HealthScore(),
 		Queued:      n.gossip.queue.size(),
 		Dropped:     n.queue.drops() + n.gossip.dropped.Load(),

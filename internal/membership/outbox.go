@@ -29,20 +29,25 @@ type outbox struct {
 
 type outgoing struct {
 	message []byte
+	key     dataKey // of the entry that it carries; zero for other broadcasts
 	sent    int
 }
 
-// put queues a message unless too many wait. With nobody to send to, it does nothing.
-func (o *outbox) put(b []byte) bool {
+// put queues a message unless too many wait; one that carries a newer version of an entry takes the place
+// of the older, which nobody needs any more. With nobody to send to, it does nothing.
+func (o *outbox) put(b []byte, key dataKey) bool {
 	if o.members() <= 1 {
 		return true
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	if key != (dataKey{}) {
+		o.items = slices.DeleteFunc(o.items, func(it outgoing) bool { return it.key == key })
+	}
 	if len(o.items) >= broadcastsWaiting {
 		return false
 	}
-	o.items = append(o.items, outgoing{message: b})
+	o.items = append(o.items, outgoing{message: b, key: key})
 	return true
 }
 

@@ -11,6 +11,9 @@ import (
 // dropped and counted, and reaches the application from another member, or not at all.
 const gossipWaiting = 4096
 
+// changesWaiting is how many changes of data wait to be told before this node's own writes are refused.
+const changesWaiting = 4096
+
 // note is what a callback saw. It is a copy. One of its fields is set.
 type note struct {
 	joined  *app.Member // with the name in node
@@ -19,14 +22,17 @@ type note struct {
 	ping    *ping       // with the name in node
 	rumour  *rumour
 	gossip  []byte
-	call    func() // runs in the goroutine that owns the view
-	node    string // memberlist's name
+	state   []byte      // of a full sync
+	change  *dataChange // to be told
+	call    func()      // runs in the goroutine that owns the view
+	node    string      // memberlist's name
 }
 
 // ping is an answered probe.
 type ping struct {
-	rtt     time.Duration
-	differs bool // the member's set of live members was not ours at that moment
+	rtt         time.Duration
+	differs     bool // the member's set of live members was not ours at that moment
+	dataDiffers bool // nor were its data
 }
 
 // queue takes notes without ever blocking. Changes of membership are never dropped, or the
@@ -35,6 +41,8 @@ type queue struct {
 	mu      sync.Mutex
 	notes   []note // guarded by mu
 	gossip  int    // guarded by mu; how many of notes are gossip
+	states  int    // guarded by mu; how many are states
+	told    int    // guarded by mu; how many are changes of data
 	dropped uint64 // guarded by mu
 	closed  bool   // guarded by mu
 	ready   chan struct{}
@@ -52,8 +60,16 @@ func (q *queue) put(n note) {
 		q.dropped++
 		q.mu.Unlock()
 		return
+	case n.state != nil && q.states >= statesWaiting:
+		q.dropped++
+		q.mu.Unlock()
+		return
 	case n.gossip != nil:
 		q.gossip++
+	case n.state != nil:
+		q.states++
+	case n.change != nil:
+		q.told++
 	}
 	q.notes = append(q.notes, n)
 	q.mu.Unlock()
@@ -68,8 +84,15 @@ func (q *queue) take() []note {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	notes := q.notes
-	q.notes, q.gossip = nil, 0
+	q.notes, q.gossip, q.states, q.told = nil, 0, 0, 0
 	return notes
+}
+
+// changes is how many changes of data wait to be told.
+func (q *queue) changes() int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.told
 }
 
 func (q *queue) drops() uint64 {

@@ -11,15 +11,21 @@ import (
 )
 
 // repair says when a full sync is due that memberlist would not do by itself: when a member's
-// set of live members differs from ours and stays so, somebody has missed a message, and memberlist
+// set of live members, or its data, differs from ours and stays so, somebody has missed a message, and memberlist
 // would repair that only with its next full sync, half a minute or more later.
 type repair struct {
-	tuning Tuning
+	tuning func() Tuning
 	ask    chan string // names of nodes to sync with; one waits
 	syncs  atomic.Uint64
 	heals  atomic.Uint64
 
-	// Only the goroutine that owns the view uses these.
+	// Only the goroutine that owns the view uses these. There are two, so that data on which members cannot agree, as
+	// when a member has no room for them, do not slow down the repair of the view.
+	members, data doubt
+}
+
+// doubt is how long answers have differed, in one regard.
+type doubt struct {
 	differing int // answers in a row that differed
 	useless   int // syncs since an answer was last the same
 	last      time.Time
@@ -36,26 +42,45 @@ const (
 	uselessMost = 5
 )
 
-func newRepair(t Tuning) *repair { return &repair{tuning: t, ask: make(chan string, 1)} }
+func newRepair(tuning func() Tuning) *repair {
+	return &repair{tuning: tuning, ask: make(chan string, 1)}
+}
 
-// pinged takes in an answered probe. quiet is how long our own set has not changed.
-func (r *repair) pinged(node string, differs bool, quiet time.Duration) {
+// pinged takes in an answered probe. quiet is how long our own set of members has not changed; of the data, those
+// are compared that have not changed for a while.
+func (r *repair) pinged(node string, p ping, quiet time.Duration) {
+	t := r.tuning()
+	unrest := quiet < 2*t.GossipInterval
+	if r.members.due(p.differs, unrest, t.SyncInterval) || r.data.due(p.dataDiffers, false, t.SyncInterval) {
+		r.sync(node)
+	}
+}
+
+// due takes in whether an answer differed, and reports whether a sync is due.
+func (d *doubt) due(differs, unrest bool, interval time.Duration) bool {
 	if !differs {
-		r.differing, r.useless = 0, 0
-		return
+		d.differing, d.useless = 0, 0
+		return false
 	}
-	r.differing++
-	if r.differing < differingMost || quiet < 2*r.tuning.GossipInterval && r.differing < patienceMost {
-		return
+	d.differing++
+	if d.differing < differingMost || unrest && d.differing < patienceMost {
+		return false
 	}
-	if time.Since(r.last) < r.tuning.SyncInterval<<r.useless {
-		return
-	}
+	return time.Since(d.last) >= interval<<d.useless
+}
+
+// sync asks for a sync with the node, unless one waits already. It does for both doubts.
+func (r *repair) sync(node string) {
 	select {
 	case r.ask <- node:
-		r.last = time.Now()
-		r.useless = min(r.useless+1, uselessMost)
 	default:
+		return
+	}
+	for _, d := range []*doubt{&r.members, &r.data} {
+		if d.differing >= differingMost {
+			d.last = time.Now()
+			d.useless = min(d.useless+1, uselessMost)
+		}
 	}
 }
 
@@ -65,7 +90,7 @@ func (n *Node) syncWhenAsked() {
 		select {
 		case node := <-n.repair.ask:
 			// Many nodes may have seen the same difference at once.
-			if !n.sleep(n.ctx, jitter(n.cfg.Tuning.SyncInterval/4)) {
+			if !n.sleep(n.ctx, jitter(n.Tuning().SyncInterval/4)) {
 				return
 			}
 			addr := n.view.addrOf(node)
@@ -101,14 +126,14 @@ const (
 
 // heal tries to reach lost members and seeds, with backoff and jitter, for as long as there are any.
 func (n *Node) heal() {
-	wait := n.cfg.Tuning.HealInterval
+	wait := n.Tuning().HealInterval
 	var before []string
 	for n.sleep(n.ctx, wait/2+jitter(wait/2)) {
 		targets, live := n.missing()
 		if slices.Equal(targets, before) {
-			wait = min(wait*3/2, n.cfg.Tuning.HealMax)
+			wait = min(wait*3/2, n.Tuning().HealMax)
 		} else {
-			wait = n.cfg.Tuning.HealInterval
+			wait = n.Tuning().HealInterval
 		}
 		before = targets
 		if rand.Float64()*float64(live) >= float64(healGroup*len(targets)) {
@@ -152,7 +177,7 @@ func (n *Node) tryOnce(addrs []string) {
 
 // maxSuspicion is twice the longest time that memberlist keeps a member suspect.
 func (n *Node) maxSuspicion() time.Duration {
-	t := n.cfg.Tuning
+	t := n.Tuning()
 	members := max(1, math.Log10(max(1, float64(n.digest.members()))))
 	return time.Duration(2 * members * float64(t.SuspicionMult*t.SuspicionMaxMult) * float64(t.ProbeInterval))
 }

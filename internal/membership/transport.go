@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/memberlist"
@@ -28,8 +29,8 @@ const (
 // a packet that was lost, as it should be.
 type transport struct {
 	net         network.Network
-	dialTimeout time.Duration
-	observer    *observer // reads each packet
+	dialTimeout atomic.Int64 // a time.Duration
+	observer    *observer    // reads each packet
 
 	ctx    context.Context // ends with Shutdown
 	stop   context.CancelFunc
@@ -48,11 +49,12 @@ var _ memberlist.NodeAwareTransport = (*transport)(nil)
 
 func newTransport(n network.Network, dialTimeout time.Duration, o *observer) *transport {
 	t := &transport{
-		net: n, dialTimeout: dialTimeout, observer: o,
+		net: n, observer: o,
 		packet: make(chan *memberlist.Packet, packetBacklog),
 		stream: make(chan net.Conn),
 		conns:  make(map[*trackedConn]struct{}),
 	}
+	t.dialTimeout.Store(int64(dialTimeout))
 	t.ctx, t.stop = context.WithCancel(context.Background())
 	return t
 }
@@ -189,7 +191,7 @@ func (t *transport) DialTimeout(addr string, timeout time.Duration) (net.Conn, e
 
 // dial ends with ctx, with Shutdown and with the dial timeout.
 func (t *transport) dial(ctx context.Context, addr string) (net.Conn, error) {
-	ctx, cancel := context.WithTimeout(ctx, t.dialTimeout)
+	ctx, cancel := context.WithTimeout(ctx, time.Duration(t.dialTimeout.Load()))
 	defer cancel()
 	defer context.AfterFunc(t.ctx, cancel)()
 	c, err := t.net.Dial(ctx, network.Streams, addr)

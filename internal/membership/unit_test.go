@@ -286,13 +286,23 @@ func TestDigest(t *testing.T) {
 	}
 	b.clear("x")
 	same("refuted to one", false)
-	d, ok := decodeDigest(a.get().encode())
-	if !ok || d != a.get() || d.alive != 1 {
-		t.Errorf("after encoding: %v, %t; want %v", d, ok, a.get())
-	}
-	for _, bad := range []string{"", "\xff\xff"} {
-		if _, ok := decodeDigest([]byte(bad)); ok {
-			t.Errorf("%q is a digest", bad)
+	data := func(until int64) uint64 { return uint64(until) + 1 }
+	for _, tt := range []struct {
+		what          string
+		ack           []byte
+		members, data bool
+	}{
+		{"the same", a.get().encode(8, 7), false, false},
+		{"other members", b.get().encode(8, 7), true, false},
+		{"other data", a.get().encode(9, 7), false, true},
+		{"as of another time", a.get().encode(8, -7), false, true},
+		{"nothing", nil, false, false},
+		{"no digest", []byte("\xff\xff"), false, false},
+		{"that of a member of a version without data", []byte("\x10\x05"), true, false},
+	} {
+		members, entries := a.get().compare(tt.ack, data)
+		if members != tt.members || entries != tt.data {
+			t.Errorf("%s: differ %t, %t; want %t, %t", tt.what, members, entries, tt.members, tt.data)
 		}
 	}
 }

@@ -52,15 +52,15 @@ type view struct {
 	digest *digester // is told who is suspect
 	// patience is how long a dropped member waits for the rumour that says who dropped it.
 	patience time.Duration
-	keep     time.Duration // Tuning.KeepGone
 
 	mu      sync.RWMutex
+	keep    time.Duration     // guarded by mu; Tuning.KeepGone
 	entries map[string]*entry // guarded by mu; by memberlist's name
 }
 
-func newView(self app.Member, d *digester, patience, keep time.Duration) *view {
+func newView(self app.Member, d *digester, keep time.Duration) *view {
 	node := nodeName(self.Name, self.ID)
-	v := &view{self: node, digest: d, patience: patience, keep: keep, entries: make(map[string]*entry)}
+	v := &view{self: node, digest: d, keep: keep, entries: make(map[string]*entry)}
 	self.Self, self.State = true, app.Alive
 	v.entries[node] = &entry{Member: self, node: node, shown: true}
 	return v
@@ -116,6 +116,12 @@ func (v *view) find(id string) *entry {
 		}
 	}
 	return nil
+}
+
+func (v *view) setKeep(d time.Duration) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.keep = d
 }
 
 // listedAt reports whether memberlist has a live member at the address.

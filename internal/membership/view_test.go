@@ -30,7 +30,9 @@ func who(word string) app.Member {
 }
 
 func newStory(t *testing.T) *story {
-	return &story{t: t, view: newView(who("me0"), newDigester(), time.Second, time.Hour), now: birth}
+	v := newView(who("me0"), newDigester(), time.Hour)
+	v.patience = time.Second
+	return &story{t: t, view: v, now: birth}
 }
 
 func (s *story) do(step string) {

@@ -20,7 +20,8 @@ type host struct {
 	app  app.App
 
 	mu      sync.Mutex
-	running bool // guarded by mu
+	running bool   // guarded by mu
+	watcher *watch // guarded by mu; nil when the application is not told of changes of data
 }
 
 var _ app.Peer = (*host)(nil)
@@ -42,6 +43,7 @@ func (h *host) start(ctx context.Context) error {
 		h.setRunning(false)
 		return errors.Join(fmt.Errorf("%s start: %w", h.app.Name(), err), h.peer.announce(ctx))
 	}
+	h.watch(m)
 	return nil
 }
 
@@ -50,6 +52,7 @@ func (h *host) halt(ctx context.Context) error {
 	if !h.isRunning() {
 		return nil
 	}
+	h.setWatcher(nil)
 	err := h.app.Stop(ctx)
 	h.setRunning(false)
 	if err != nil {

@@ -78,6 +78,8 @@ func (p *Peer) create(ctx context.Context, _ Progress) error {
 	cfg.Seeds = p.seeds
 	cfg.OnEvent = p.onMember
 	cfg.OnBroadcast = p.onBroadcast
+	cfg.Clock = p.clock
+	cfg.OnData = func(application string, e app.Entry) { p.onData(cfg.ID, application, e) }
 	cfg.OnNameTaken = p.deps.NameTaken
 	m, err := membership.New(cfg, p.deps.Network, p.deps.Log)
 	if err != nil {

@@ -78,6 +78,7 @@ type Peer struct {
 	server *node.Server
 	conns  *conns
 	apps   []*host
+	clock  *membership.Clock
 
 	ctx   context.Context // ends with Close
 	stop  context.CancelFunc
@@ -104,10 +105,11 @@ func New(cfg Config, deps Deps, services ...func(grpc.ServiceRegistrar)) (*Peer,
 		return nil, err
 	}
 	p := &Peer{
-		cfg:  cfg,
-		deps: deps,
-		log:  deps.Log.With().Str("component", "peer").Str("node", cfg.Name).Logger(),
-		step: make(chan struct{}, 1),
+		cfg:   cfg,
+		deps:  deps,
+		log:   deps.Log.With().Str("component", "peer").Str("node", cfg.Name).Logger(),
+		step:  make(chan struct{}, 1),
+		clock: membership.NewClock(),
 	}
 	p.ctx, p.stop = context.WithCancel(context.Background())
 	p.conns = newConns(deps.Network, deps.Security)
@@ -116,6 +118,9 @@ func New(cfg Config, deps Deps, services ...func(grpc.ServiceRegistrar)) (*Peer,
 	})
 	membershipv1.RegisterMembershipServiceServer(p.server, membership.NewService(p.Members))
 	for _, a := range deps.Apps {
+		if a.Name() == consoleData {
+			return nil, fmt.Errorf("an application cannot be called %q: the console has data of that name", consoleData)
+		}
 		p.apps = append(p.apps, &host{peer: p, app: a})
 		if r, ok := a.(app.Registrar); ok {
 			r.Register(p.server)

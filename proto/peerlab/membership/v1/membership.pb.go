@@ -368,6 +368,7 @@ type Gossip struct {
 	//
 	//	*Gossip_Leave
 	//	*Gossip_Data
+	//	*Gossip_Entry
 	What          isGossip_What `protobuf_oneof:"what"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -442,6 +443,15 @@ func (x *Gossip) GetData() *Data {
 	return nil
 }
 
+func (x *Gossip) GetEntry() *Entry {
+	if x != nil {
+		if x, ok := x.What.(*Gossip_Entry); ok {
+			return x.Entry
+		}
+	}
+	return nil
+}
+
 type isGossip_What interface {
 	isGossip_What()
 }
@@ -454,9 +464,15 @@ type Gossip_Data struct {
 	Data *Data `protobuf:"bytes,4,opt,name=data,proto3,oneof"`
 }
 
+type Gossip_Entry struct {
+	Entry *Entry `protobuf:"bytes,5,opt,name=entry,proto3,oneof"`
+}
+
 func (*Gossip_Leave) isGossip_What() {}
 
 func (*Gossip_Data) isGossip_What() {}
+
+func (*Gossip_Entry) isGossip_What() {}
 
 // Leave announces that a member leaves on purpose, so that it is not taken for lost.
 type Leave struct {
@@ -556,19 +572,166 @@ func (x *Data) GetPayload() []byte {
 	return nil
 }
 
-// Digest rides in the ack of a probe: two members that know the same members and announcements have the same digest.
+// Entry is a key of an application's replicated data. Of two, the one with the larger stamp is valid: by wall, then
+// logical, then node.
+type Entry struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	App   string                 `protobuf:"bytes,1,opt,name=app,proto3" json:"app,omitempty"`
+	Key   string                 `protobuf:"bytes,2,opt,name=key,proto3" json:"key,omitempty"`
+	Value []byte                 `protobuf:"bytes,3,opt,name=value,proto3" json:"value,omitempty"`
+	// The key was removed; there is no value.
+	Deleted bool `protobuf:"varint,4,opt,name=deleted,proto3" json:"deleted,omitempty"`
+	// The stamp of the writer's hybrid logical clock: Unix nanoseconds, a counter, and the id of the writer.
+	Wall          uint64 `protobuf:"fixed64,5,opt,name=wall,proto3" json:"wall,omitempty"`
+	Logical       uint32 `protobuf:"varint,6,opt,name=logical,proto3" json:"logical,omitempty"`
+	Node          string `protobuf:"bytes,7,opt,name=node,proto3" json:"node,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Entry) Reset() {
+	*x = Entry{}
+	mi := &file_peerlab_membership_v1_membership_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Entry) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Entry) ProtoMessage() {}
+
+func (x *Entry) ProtoReflect() protoreflect.Message {
+	mi := &file_peerlab_membership_v1_membership_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Entry.ProtoReflect.Descriptor instead.
+func (*Entry) Descriptor() ([]byte, []int) {
+	return file_peerlab_membership_v1_membership_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *Entry) GetApp() string {
+	if x != nil {
+		return x.App
+	}
+	return ""
+}
+
+func (x *Entry) GetKey() string {
+	if x != nil {
+		return x.Key
+	}
+	return ""
+}
+
+func (x *Entry) GetValue() []byte {
+	if x != nil {
+		return x.Value
+	}
+	return nil
+}
+
+func (x *Entry) GetDeleted() bool {
+	if x != nil {
+		return x.Deleted
+	}
+	return false
+}
+
+func (x *Entry) GetWall() uint64 {
+	if x != nil {
+		return x.Wall
+	}
+	return 0
+}
+
+func (x *Entry) GetLogical() uint32 {
+	if x != nil {
+		return x.Logical
+	}
+	return 0
+}
+
+func (x *Entry) GetNode() string {
+	if x != nil {
+		return x.Node
+	}
+	return ""
+}
+
+// Entries are all that a member has, those that are deleted included. It is part of a full sync.
+type Entries struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Entries       []*Entry               `protobuf:"bytes,1,rep,name=entries,proto3" json:"entries,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Entries) Reset() {
+	*x = Entries{}
+	mi := &file_peerlab_membership_v1_membership_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Entries) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Entries) ProtoMessage() {}
+
+func (x *Entries) ProtoReflect() protoreflect.Message {
+	mi := &file_peerlab_membership_v1_membership_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Entries.ProtoReflect.Descriptor instead.
+func (*Entries) Descriptor() ([]byte, []int) {
+	return file_peerlab_membership_v1_membership_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *Entries) GetEntries() []*Entry {
+	if x != nil {
+		return x.Entries
+	}
+	return nil
+}
+
+// Digest rides in the ack of a probe: two members that know the same members and announcements have the same hash, and
+// two that have the same data have the same data_hash.
 type Digest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// An order-independent hash of all members that are alive and not suspect, with what they announce.
-	Hash          uint64 `protobuf:"fixed64,1,opt,name=hash,proto3" json:"hash,omitempty"`
-	Alive         uint32 `protobuf:"varint,2,opt,name=alive,proto3" json:"alive,omitempty"`
+	Hash  uint64 `protobuf:"fixed64,1,opt,name=hash,proto3" json:"hash,omitempty"`
+	Alive uint32 `protobuf:"varint,2,opt,name=alive,proto3" json:"alive,omitempty"`
+	// An order-independent hash of the entries with a value, as they were at data_until by their stamps, in Unix
+	// nanoseconds. A moment ago is meant, so that entries that are on their way make no difference.
+	// Members of older versions send none.
+	DataHash      *uint64 `protobuf:"fixed64,3,opt,name=data_hash,json=dataHash,proto3,oneof" json:"data_hash,omitempty"`
+	DataUntil     uint64  `protobuf:"fixed64,4,opt,name=data_until,json=dataUntil,proto3" json:"data_until,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Digest) Reset() {
 	*x = Digest{}
-	mi := &file_peerlab_membership_v1_membership_proto_msgTypes[7]
+	mi := &file_peerlab_membership_v1_membership_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -580,7 +743,7 @@ func (x *Digest) String() string {
 func (*Digest) ProtoMessage() {}
 
 func (x *Digest) ProtoReflect() protoreflect.Message {
-	mi := &file_peerlab_membership_v1_membership_proto_msgTypes[7]
+	mi := &file_peerlab_membership_v1_membership_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -593,7 +756,7 @@ func (x *Digest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Digest.ProtoReflect.Descriptor instead.
 func (*Digest) Descriptor() ([]byte, []int) {
-	return file_peerlab_membership_v1_membership_proto_rawDescGZIP(), []int{7}
+	return file_peerlab_membership_v1_membership_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Digest) GetHash() uint64 {
@@ -606,6 +769,20 @@ func (x *Digest) GetHash() uint64 {
 func (x *Digest) GetAlive() uint32 {
 	if x != nil {
 		return x.Alive
+	}
+	return 0
+}
+
+func (x *Digest) GetDataHash() uint64 {
+	if x != nil && x.DataHash != nil {
+		return *x.DataHash
+	}
+	return 0
+}
+
+func (x *Digest) GetDataUntil() uint64 {
+	if x != nil {
+		return x.DataUntil
 	}
 	return 0
 }
@@ -634,21 +811,37 @@ const file_peerlab_membership_v1_membership_proto_rawDesc = "" +
 	"\brpc_addr\x18\x03 \x01(\tR\arpcAddr\x12\x1b\n" +
 	"\tjoined_at\x18\x04 \x01(\x03R\bjoinedAt\x12\x12\n" +
 	"\x04apps\x18\x05 \x03(\tR\x04apps\x12\x18\n" +
-	"\aleaving\x18\x06 \x01(\bR\aleaving\"\xa3\x01\n" +
+	"\aleaving\x18\x06 \x01(\bR\aleaving\"\xd9\x01\n" +
 	"\x06Gossip\x12\x16\n" +
 	"\x06origin\x18\x01 \x01(\tR\x06origin\x12\x10\n" +
 	"\x03seq\x18\x02 \x01(\x04R\x03seq\x124\n" +
 	"\x05leave\x18\x03 \x01(\v2\x1c.peerlab.membership.v1.LeaveH\x00R\x05leave\x121\n" +
-	"\x04data\x18\x04 \x01(\v2\x1b.peerlab.membership.v1.DataH\x00R\x04dataB\x06\n" +
+	"\x04data\x18\x04 \x01(\v2\x1b.peerlab.membership.v1.DataH\x00R\x04data\x124\n" +
+	"\x05entry\x18\x05 \x01(\v2\x1c.peerlab.membership.v1.EntryH\x00R\x05entryB\x06\n" +
 	"\x04what\"\x17\n" +
 	"\x05Leave\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\"2\n" +
 	"\x04Data\x12\x10\n" +
 	"\x03app\x18\x01 \x01(\tR\x03app\x12\x18\n" +
-	"\apayload\x18\x02 \x01(\fR\apayload\"2\n" +
+	"\apayload\x18\x02 \x01(\fR\apayload\"\x9d\x01\n" +
+	"\x05Entry\x12\x10\n" +
+	"\x03app\x18\x01 \x01(\tR\x03app\x12\x10\n" +
+	"\x03key\x18\x02 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x03 \x01(\fR\x05value\x12\x18\n" +
+	"\adeleted\x18\x04 \x01(\bR\adeleted\x12\x12\n" +
+	"\x04wall\x18\x05 \x01(\x06R\x04wall\x12\x18\n" +
+	"\alogical\x18\x06 \x01(\rR\alogical\x12\x12\n" +
+	"\x04node\x18\a \x01(\tR\x04node\"A\n" +
+	"\aEntries\x126\n" +
+	"\aentries\x18\x01 \x03(\v2\x1c.peerlab.membership.v1.EntryR\aentries\"\x81\x01\n" +
 	"\x06Digest\x12\x12\n" +
 	"\x04hash\x18\x01 \x01(\x06R\x04hash\x12\x14\n" +
-	"\x05alive\x18\x02 \x01(\rR\x05alive*b\n" +
+	"\x05alive\x18\x02 \x01(\rR\x05alive\x12 \n" +
+	"\tdata_hash\x18\x03 \x01(\x06H\x00R\bdataHash\x88\x01\x01\x12\x1d\n" +
+	"\n" +
+	"data_until\x18\x04 \x01(\x06R\tdataUntilB\f\n" +
+	"\n" +
+	"_data_hash*b\n" +
 	"\x05State\x12\x15\n" +
 	"\x11STATE_UNSPECIFIED\x10\x00\x12\x0f\n" +
 	"\vSTATE_ALIVE\x10\x01\x12\x11\n" +
@@ -673,7 +866,7 @@ func file_peerlab_membership_v1_membership_proto_rawDescGZIP() []byte {
 }
 
 var file_peerlab_membership_v1_membership_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_peerlab_membership_v1_membership_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
+var file_peerlab_membership_v1_membership_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
 var file_peerlab_membership_v1_membership_proto_goTypes = []any{
 	(State)(0),                    // 0: peerlab.membership.v1.State
 	(*ListMembersRequest)(nil),    // 1: peerlab.membership.v1.ListMembersRequest
@@ -683,22 +876,26 @@ var file_peerlab_membership_v1_membership_proto_goTypes = []any{
 	(*Gossip)(nil),                // 5: peerlab.membership.v1.Gossip
 	(*Leave)(nil),                 // 6: peerlab.membership.v1.Leave
 	(*Data)(nil),                  // 7: peerlab.membership.v1.Data
-	(*Digest)(nil),                // 8: peerlab.membership.v1.Digest
-	(*timestamppb.Timestamp)(nil), // 9: google.protobuf.Timestamp
+	(*Entry)(nil),                 // 8: peerlab.membership.v1.Entry
+	(*Entries)(nil),               // 9: peerlab.membership.v1.Entries
+	(*Digest)(nil),                // 10: peerlab.membership.v1.Digest
+	(*timestamppb.Timestamp)(nil), // 11: google.protobuf.Timestamp
 }
 var file_peerlab_membership_v1_membership_proto_depIdxs = []int32{
-	3, // 0: peerlab.membership.v1.ListMembersResponse.members:type_name -> peerlab.membership.v1.Member
-	0, // 1: peerlab.membership.v1.Member.state:type_name -> peerlab.membership.v1.State
-	9, // 2: peerlab.membership.v1.Member.joined_at:type_name -> google.protobuf.Timestamp
-	6, // 3: peerlab.membership.v1.Gossip.leave:type_name -> peerlab.membership.v1.Leave
-	7, // 4: peerlab.membership.v1.Gossip.data:type_name -> peerlab.membership.v1.Data
-	1, // 5: peerlab.membership.v1.MembershipService.ListMembers:input_type -> peerlab.membership.v1.ListMembersRequest
-	2, // 6: peerlab.membership.v1.MembershipService.ListMembers:output_type -> peerlab.membership.v1.ListMembersResponse
-	6, // [6:7] is the sub-list for method output_type
-	5, // [5:6] is the sub-list for method input_type
-	5, // [5:5] is the sub-list for extension type_name
-	5, // [5:5] is the sub-list for extension extendee
-	0, // [0:5] is the sub-list for field type_name
+	3,  // 0: peerlab.membership.v1.ListMembersResponse.members:type_name -> peerlab.membership.v1.Member
+	0,  // 1: peerlab.membership.v1.Member.state:type_name -> peerlab.membership.v1.State
+	11, // 2: peerlab.membership.v1.Member.joined_at:type_name -> google.protobuf.Timestamp
+	6,  // 3: peerlab.membership.v1.Gossip.leave:type_name -> peerlab.membership.v1.Leave
+	7,  // 4: peerlab.membership.v1.Gossip.data:type_name -> peerlab.membership.v1.Data
+	8,  // 5: peerlab.membership.v1.Gossip.entry:type_name -> peerlab.membership.v1.Entry
+	8,  // 6: peerlab.membership.v1.Entries.entries:type_name -> peerlab.membership.v1.Entry
+	1,  // 7: peerlab.membership.v1.MembershipService.ListMembers:input_type -> peerlab.membership.v1.ListMembersRequest
+	2,  // 8: peerlab.membership.v1.MembershipService.ListMembers:output_type -> peerlab.membership.v1.ListMembersResponse
+	8,  // [8:9] is the sub-list for method output_type
+	7,  // [7:8] is the sub-list for method input_type
+	7,  // [7:7] is the sub-list for extension type_name
+	7,  // [7:7] is the sub-list for extension extendee
+	0,  // [0:7] is the sub-list for field type_name
 }
 
 func init() { file_peerlab_membership_v1_membership_proto_init() }
@@ -709,14 +906,16 @@ func file_peerlab_membership_v1_membership_proto_init() {
 	file_peerlab_membership_v1_membership_proto_msgTypes[4].OneofWrappers = []any{
 		(*Gossip_Leave)(nil),
 		(*Gossip_Data)(nil),
+		(*Gossip_Entry)(nil),
 	}
+	file_peerlab_membership_v1_membership_proto_msgTypes[9].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_peerlab_membership_v1_membership_proto_rawDesc), len(file_peerlab_membership_v1_membership_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   8,
+			NumMessages:   10,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
