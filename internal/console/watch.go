@@ -33,8 +33,12 @@ func repeated() []app.Spec {
 			Example: "time chat ping",
 			Params:  []app.Param{line},
 			Run: inSession(func(ctx context.Context, f *frame, args app.Args) (any, error) {
+				line, err := f.session.expandAlias(args.String("command"))
+				if err != nil {
+					return nil, err
+				}
 				start := time.Now()
-				o := f.session.cfg.Engine.ExecuteAs(ctx, args.String("command"), f.out, f.as)
+				o := f.session.cfg.Engine.ExecuteAs(ctx, line, f.out, f.as)
 				f.session.took(f.out, time.Since(start))
 				return nil, ended(o)
 			}),
@@ -57,7 +61,11 @@ func ended(o command.Outcome) error {
 const shortestWatch = 100 * time.Millisecond
 
 func runWatch(ctx context.Context, f *frame, args app.Args) (any, error) {
-	w := &watch{frame: f, line: args.String("command"), every: args.Duration("every")}
+	line, err := f.session.expandAlias(args.String("command"))
+	if err != nil {
+		return nil, err
+	}
+	w := &watch{frame: f, line: line, every: args.Duration("every")}
 	if w.every < shortestWatch {
 		return nil, fmt.Errorf("watch: every %v is less than %v", w.every, shortestWatch)
 	}
@@ -114,7 +122,7 @@ func (w *watch) round(ctx context.Context, n int) error {
 		if n > 1 {
 			head = "\n" + head
 		}
-		_, _ = fmt.Fprintln(f.out, head)
+		_, _ = fmt.Fprintln(f.results, head)
 	}
 	_, err := f.results.Write(text.Bytes())
 	return err
