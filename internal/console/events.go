@@ -112,6 +112,25 @@ func (s *Session) showEvents(kinds []string) error {
 	return nil
 }
 
+// FollowShown shows the lines that the peer shows its own user, such as messages of others, until Close: a console elsewhere
+// has them from nowhere else. It begins anew when the peer cannot be reached.
+func (s *Session) FollowShown() {
+	s.shown.start(func(ctx context.Context) {
+		for ctx.Err() == nil {
+			_ = s.cfg.Events(ctx, []string{"shown"}, func(e *eventv1.Event, missed uint64) {
+				if missed > 0 {
+					s.cfg.Output.Println("… some lines are not shown: they came too fast")
+				}
+				s.cfg.Output.Println(e.GetShown().GetText())
+			})
+			_ = wait(ctx, followAgain)
+		}
+	})
+}
+
+// followAgain is how long FollowShown waits after the stream has ended.
+const followAgain = 2 * time.Second
+
 // eventLine is an event as a line: for people, or as JSON where results are for machines.
 func eventLine(e *eventv1.Event, format command.Format) string {
 	kind, fields, at := event.Kind(e), event.Fields(e), e.GetTime().AsTime().Local()

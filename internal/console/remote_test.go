@@ -20,6 +20,7 @@ import (
 	"google.golang.org/grpc/test/bufconn"
 
 	"peerlab.example/peerlab/app"
+	"peerlab.example/peerlab/internal/command"
 	consolev1 "peerlab.example/peerlab/proto/peerlab/console/v1"
 )
 
@@ -247,5 +248,67 @@ func TestMerge(t *testing.T) {
 	}
 	if got := merge(s("b", "c"), s("a", "b", "d")); !slices.Equal(got, s("a", "b", "c", "d")) {
 		t.Errorf("%v", got)
+	}
+}
+
+// Results for machines come apart from the progress of a command.
+func TestRemoteFormats(t *testing.T) {
+	t.Parallel()
+	client, _ := dialTest(t)
+	var out, errs bytes.Buffer
+	s := NewSession(SessionConfig{Engine: NewRemote(client), Output: NewOutput(&out, &errs)})
+	defer s.Close()
+	for _, tt := range []struct{ line, out, notes, err string }{
+		{"set output json", "", "", ""},
+		{"member list", "[{\"name\":\"alice\"},{\"name\":\"bob\"}]\n", "", ""},
+		{"part", "", "part of a line\n", ""},
+		{"set output jsonl", "", "", ""},
+		{"member list", "{\"name\":\"alice\"}\n{\"name\":\"bob\"}\n", "", ""},
+		{"set output table", "", "", ""},
+		{"part", "part of a line", "", ""},
+		{"x = member list", "", "", ""},
+		{"echo $x", "[{\"name\":\"alice\"},{\"name\":\"bob\"}]\n", "", ""},
+		{"member list | tail -1", "bob\n", "", ""},
+		{"echo a | b", "a | b\n", "", ""},
+		{"time echo a > b", "a > b\ntook", "", ""},
+		{"shell echo $x", "", "", "shell is off for callers elsewhere"},
+		{"log on x", "", "", "log on works only at the peer's own console"},
+	} {
+		out.Reset()
+		errs.Reset()
+		o := s.Execute(context.Background(), tt.line, &out)
+		if got := out.String(); got != tt.out && !strings.HasPrefix(tt.line, "time") || !strings.HasPrefix(got, tt.out) {
+			t.Errorf("%s: %q, want %q", tt.line, got, tt.out)
+		}
+		if errs.String() != tt.notes || !strings.Contains(message(o.Err), tt.err) || tt.err == "" && o.Err != nil {
+			t.Errorf("%s: notes %q, error %v, want %q and %q", tt.line, errs.String(), o.Err, tt.notes, tt.err)
+		}
+	}
+	stream, err := client.Exec(context.Background(), &consolev1.ExecRequest{Line: "echo", Format: "xml"})
+	if err == nil {
+		_, err = stream.Recv()
+	}
+	if status.Code(err) != codes.InvalidArgument || !strings.Contains(err.Error(), "table, json, jsonl, yaml") {
+		t.Error(err)
+	}
+}
+
+// The shell is there for callers elsewhere only where the operator turned it on.
+func TestShellForCallersElsewhere(t *testing.T) {
+	t.Parallel()
+	for _, allow := range []bool{false, true} {
+		b := NewBuiltins(nil)
+		b.AllowShell = allow
+		table, err := command.New(b.Specs()...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.Bind(table)
+		x := &command.Executor{Table: table}
+		var out bytes.Buffer
+		o := x.Execute(context.Background(), "shell echo hello", &app.Env{Out: &out, Remote: true})
+		if allow != (o.Err == nil) || allow != (out.String() == "hello\n") {
+			t.Errorf("allowed %v: %v, %q", allow, o.Err, out.String())
+		}
 	}
 }

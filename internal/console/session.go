@@ -46,8 +46,9 @@ type SessionConfig struct {
 // in which $NAME and ${NAME} stand for variables, and the first word may be an alias. Its methods may be called from
 // any goroutine.
 type Session struct {
-	cfg  SessionConfig
-	feed feed
+	cfg   SessionConfig
+	feed  feed // of "events on"
+	shown feed // of FollowShown
 
 	mu      sync.Mutex
 	vars    map[string]string // guarded by mu
@@ -67,7 +68,10 @@ func NewSession(cfg SessionConfig) *Session {
 }
 
 // Close ends what the session has left running, and waits for it.
-func (s *Session) Close() { s.feed.stop() }
+func (s *Session) Close() {
+	s.feed.stop()
+	s.shown.stop()
+}
 
 // Execute runs one line and writes what it says to out. A line that could not be read, and nothing of which was run, is a
 // *command.SyntaxError or *command.UsageError.
