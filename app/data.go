@@ -89,8 +89,8 @@ type Clock interface {
 // Watcher is implemented by an App that wants to know what others write into its Data.
 // Changed is called from one goroutine, in order, between Start and Stop; it must not block for long. Start is
 // followed by Changed for all entries that are there, this peer's own included. After that, it is called for each
-// change that comes from another member: also for a deletion, and, if that is the newest, for a change that this peer
-// overwrote in the same moment without having seen it. Versions of a value that were replaced on the way are left out.
+// change that comes from another member, deletions too; of one key, the stamps only grow. A version that was
+// replaced on its way to this peer is left out. What this peer writes itself is not told.
 type Watcher interface {
 	Changed(Entry)
 }

@@ -12,6 +12,8 @@ var (
 	ErrFull = errors.New("the group holds as much as it may")
 	// ErrBusy says that too many broadcasts wait to be sent.
 	ErrBusy = errors.New("too many broadcasts wait to be sent")
+	// ErrNotSpread says that there was no time for a goodbye to reach all.
+	ErrNotSpread = errors.New("the goodbye may not have reached all; they will take this peer for lost")
 	// ErrNotRunning says that the node was not started, has left or is closed.
 	ErrNotRunning = errors.New("membership does not run")
 )

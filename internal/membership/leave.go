@@ -48,7 +48,34 @@ func (n *Node) SetMeta(_ context.Context, rpcAddr string, apps []string) error {
 	return nil
 }
 
-// Leave says goodbye and waits until the others know, within ctx. After it, only Close is useful.
+// Announce gossips once more what this node tells of itself. It does not wait until others know.
+func (n *Node) Announce() error {
+	n.step.Lock()
+	defer n.step.Unlock()
+	ml, err := n.active()
+	if err != nil {
+		return fmt.Errorf("announce: %w", err)
+	}
+	_ = ml.UpdateNode(time.Nanosecond) // as in SetMeta
+	return nil
+}
+
+// ShutdownTransport closes the sockets, and nothing else: memberlist runs on, hears nothing and does not know why,
+// so that this node will take the others for lost, and they this node. Leave and Close are possible afterwards.
+func (n *Node) ShutdownTransport() error {
+	n.step.Lock()
+	defer n.step.Unlock()
+	if _, err := n.active(); err != nil {
+		return fmt.Errorf("shut down transport: %w", err)
+	}
+	return n.transport.Shutdown()
+}
+
+// TransportDown reports whether the sockets are closed.
+func (n *Node) TransportDown() bool { return n.transport.ctx.Err() != nil }
+
+// Leave says goodbye and waits until the others know, within ctx. ErrNotSpread says that they may not. After it, only
+// Close is useful.
 func (n *Node) Leave(ctx context.Context) error {
 	n.step.Lock()
 	defer n.step.Unlock()
@@ -65,12 +92,19 @@ func (n *Node) Leave(ctx context.Context) error {
 	n.mu.Lock()
 	n.left = true
 	n.mu.Unlock()
-	if err := ml.Leave(n.leaveTimeout(ctx)); err != nil {
+	if n.TransportDown() {
+		return fmt.Errorf("leave: the transport is shut down: %w", ErrNotSpread)
+	}
+	err = ml.Leave(n.leaveTimeout(ctx))
+	if err != nil {
 		// When the others leave at the same time, there is nobody left to take it.
 		n.log.Debug().Err(err).Msg("goodbye not sent as often as it should be")
 	}
-	if !alone {
-		n.sleep(ctx, spreadRounds*n.Tuning().GossipInterval)
+	if alone {
+		return nil
+	}
+	if spread := n.sleep(ctx, spreadRounds*n.Tuning().GossipInterval); err != nil || !spread {
+		return fmt.Errorf("leave: %w", ErrNotSpread)
 	}
 	return nil
 }

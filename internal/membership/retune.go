@@ -8,13 +8,15 @@ import (
 	"github.com/hashicorp/memberlist"
 )
 
-// live are the fields of a Tuning that take effect while the node runs. The last four are memberlist's, which says
+// LiveFields are the fields of a Tuning that take effect while a node runs. The last four are memberlist's, which says
 // that its configuration should not be modified, for it reads it without a lock in many goroutines; but these (v0.7.0:
 // state.go, resetNodes, gossip and suspectNode) it reads only with its lock of nodes held, as it does when it calls
 // NotifyAlive, which is where they are changed. All other fields of memberlist are read without a lock, or once, at its start.
-var live = []string{
-	"dial-timeout", "sync-interval", "heal-interval", "heal-max", "keep-gone",
-	"suspicion-mult", "suspicion-max-mult", "gossip-nodes", "gossip-to-the-dead",
+func LiveFields() []string {
+	return []string{
+		"dial-timeout", "sync-interval", "heal-interval", "heal-max", "keep-gone",
+		"suspicion-mult", "suspicion-max-mult", "gossip-nodes", "gossip-to-the-dead",
+	}
 }
 
 // Tuning are the timings by which the node works now.
@@ -46,9 +48,21 @@ func (n *Node) Retune(t Tuning) (needsRestart []string, err error) {
 	return needsRestart, nil
 }
 
+// Changed are the names of the fields in which t differs from old.
+func (t Tuning) Changed(old Tuning) []string {
+	var out []string
+	before := old.fields()
+	for i, f := range t.fields() {
+		if f.text() != before[i].text() {
+			out = append(out, f.name)
+		}
+	}
+	return out
+}
+
 // fixTo sets back the fields that a running node cannot change, and names them.
 func (t *Tuning) fixTo(now Tuning) (changed []string) {
-	old := now.fields()
+	old, live := now.fields(), LiveFields()
 	for i, f := range t.fields() {
 		if slices.Contains(live, f.name) || f.text() == old[i].text() {
 			continue

@@ -166,6 +166,9 @@ func (t *transport) WriteTo(b []byte, addr string) (time.Time, error) {
 		return time.Time{}, err
 	}
 	now := time.Now()
+	if t.ctx.Err() != nil {
+		return now, nil // a packet that is lost
+	}
 	_, err = t.pc.WriteTo(b, net.UDPAddrFromAddrPort(to))
 	return now, err
 }

@@ -21,6 +21,7 @@ func (p *Peer) Commands() []app.Spec {
 	}}
 	specs = append(specs, p.bootstrapCommands()...)
 	specs = append(specs, p.memberCommands()...)
+	specs = append(specs, p.broadcastCommands()...)
 	for _, h := range p.apps {
 		specs = append(specs, p.appCommands(h)...)
 		specs = append(specs, h.app.Commands()...)
@@ -37,7 +38,12 @@ func (p *Peer) appCommands(h *host) []app.Spec {
 			Summary: "announce the " + name + " to the members, and start it",
 			Detail:  "The peer must have joined its group before (member join, or init). Starting twice is no error.",
 			Example: name + " start",
-			Run:     p.exclusive(func(ctx context.Context, _ *app.Env, _ app.Args) (any, error) { return nil, h.start(ctx) }),
+			Run: p.exclusive(func(ctx context.Context, _ *app.Env, _ app.Args) (any, error) {
+				if err := h.start(ctx); err != nil {
+					return nil, err
+				}
+				return app.Record{{Name: "state", Value: name + " started"}, {Name: "members", Value: p.running(name)}}, nil
+			}),
 		},
 		{
 			Name: name + " stop", Group: name, Aliases: []string{name + " leave"},

@@ -4,15 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"peerlab.example/peerlab/app"
-	"peerlab.example/peerlab/internal/command"
 	"peerlab.example/peerlab/internal/membership"
 )
 
 func (p *Peer) memberCommands() []app.Spec {
-	return append(p.memberSteps(), p.memberViews()...)
+	return slices.Concat(p.memberSteps(), p.memberEnds(), p.memberViews())
 }
 
 // memberSteps are the steps of joining and leaving.
@@ -20,15 +20,18 @@ func (p *Peer) memberSteps() []app.Spec {
 	return []app.Spec{
 		{
 			Name: "member configure", Aliases: []string{"memberlist configure"},
-			Summary: "choose the gossip profile and single timings, before create; without arguments, show them",
+			Summary: "choose the gossip profile and single timings; without arguments, show them",
 			Detail: "Settings are FIELD=VALUE, such as probe-interval=200ms. The profile comes first, and settings change it.\n" +
-				"Profiles: lan and wan are memberlist's; local is for one machine; fast detects a loss in about 1.5 s, for tests.",
+				"Profiles: lan and wan are memberlist's; local is for one machine; fast detects a loss in about 1.5 s, for tests.\n" +
+				"Before member start, all can be changed. While membership runs, these take effect at once:\n  " +
+				strings.Join(membership.LiveFields(), ", ") + ".\n" +
+				"The others are refused then; they need a restart: member leave, member configure, init.",
 			Example: "member configure --profile fast probe-interval=300ms",
 			Params: []app.Param{{
 				Name: "setting", Kind: app.Text, Optional: true, Repeated: true, Complete: tuningFields,
 			}},
 			Flags: []app.Flag{{Name: "profile", Kind: app.Enum, Values: membership.Profiles(), Summary: "start from this profile"}},
-			Run:   p.exclusive(p.memberConfigure),
+			Run:   p.memberConfigure,
 		},
 		{
 			Name: "member create", Aliases: []string{"memberlist create"},
@@ -38,7 +41,7 @@ func (p *Peer) memberSteps() []app.Spec {
 				if err := p.create(ctx, sayTo(env)); err != nil {
 					return nil, err
 				}
-				return "gossip listens on " + p.membership().Addr(), nil
+				return p.reached(app.Field{Name: "gossip", Value: p.membership().Addr()}), nil
 			}),
 		},
 		{
@@ -46,7 +49,10 @@ func (p *Peer) memberSteps() []app.Spec {
 			Summary: "start membership on the address that create took",
 			Example: "member start",
 			Run: p.exclusive(func(ctx context.Context, env *app.Env, _ app.Args) (any, error) {
-				return nil, p.start(ctx, sayTo(env))
+				if err := p.start(ctx, sayTo(env)); err != nil {
+					return nil, err
+				}
+				return p.reached(app.Field{Name: "gossip", Value: p.membership().Addr()}, app.Field{Name: "alive", Value: p.Alive()}), nil
 			}),
 		},
 		{
@@ -57,76 +63,48 @@ func (p *Peer) memberSteps() []app.Spec {
 			Run:     p.exclusive(p.memberJoin),
 		},
 		{
-			Name: "member leave", Aliases: []string{"memberlist leave", "memberlist delete"},
-			Summary: "stop the applications, say goodbye to the group and end membership; init may follow",
-			Example: "member leave",
-			Run: p.exclusive(func(ctx context.Context, _ *app.Env, _ app.Args) (any, error) {
-				if p.membership() == nil {
-					return nil, errors.New("member leave: this peer is in no group")
-				}
-				return nil, p.leave(ctx)
-			}),
+			Name: "member update", Aliases: []string{"memberlist update"},
+			Summary: "announce this peer's address and applications once more",
+			Detail:  "The peer does so by itself whenever they change.",
+			Example: "member update",
+			Run:     p.exclusive(p.memberUpdate),
 		},
 	}
 }
 
-// memberViews show who is there.
-func (p *Peer) memberViews() []app.Spec {
+// memberEnds are the ways out of the group.
+func (p *Peer) memberEnds() []app.Spec {
 	return []app.Spec{
 		{
-			Name: "member list", Aliases: []string{"members", "memberlist members", "memberlist list"},
-			Summary: "list the members as this peer sees them, oldest first",
-			Example: "member list --state alive",
+			Name: "member leave", Aliases: []string{"memberlist leave"},
+			Summary: "stop the applications, say goodbye to the group and end membership; init may follow",
+			Detail:  "When there is no time for the goodbye to reach all, it says so: the others may take this peer for lost then.",
+			Example: "member leave --timeout 2s",
 			Flags: []app.Flag{{
-				Name: "state", Kind: app.Enum, Summary: "only members in this state",
-				Values: []string{string(app.Alive), string(app.Suspect), string(app.Left), string(app.Lost)},
+				Name: "timeout", Kind: app.Duration, Default: leaveTimeout.String(), Summary: "how long all of it may take",
 			}},
-			Run: func(_ context.Context, _ *app.Env, args app.Args) (any, error) {
-				t := app.Table{Columns: []string{"name", "state", "address", "rpc", "apps", "rtt", "joined"}}
-				for _, m := range p.Members() {
-					if s := args.String("state"); s == "" || s == string(m.State) {
-						t.Add(selfMark(m), string(m.State), m.Addr, m.RPCAddr, strings.Join(m.Apps, ","), rtt(m), m.JoinedAt)
-					}
-				}
-				return t, nil
-			},
+			Run: p.exclusive(p.memberLeave),
 		},
 		{
-			Name: "member count", Aliases: []string{"memberlist count"},
-			Summary: "count the members that are alive, with this one",
-			Example: "member count",
-			Run: func(context.Context, *app.Env, app.Args) (any, error) {
-				n := 0
-				for _, m := range p.Members() {
-					if m.State == app.Alive {
-						n++
-					}
-				}
-				return n, nil
-			},
+			Name: "member shutdown", Aliases: []string{"memberlist shutdown", "member delete", "memberlist delete"},
+			Summary: "stop the applications and end membership without a goodbye; init may follow",
+			Detail: "This peer forgets its list of members and the replicated data; the others find it lost. The place in the roster\n" +
+				"of the bootstrap service is kept until its lease ends, as after a crash.",
+			Example: "member shutdown",
+			Run:     p.exclusive(p.memberShutdown),
 		},
 		{
-			Name: "member info", Aliases: []string{"memberlist info"},
-			Summary: "show all that is known of a member; without a name, of this peer",
-			Example: "member info bob",
-			Params:  []app.Param{{Name: "name", Kind: app.MemberName, Optional: true}},
-			Run: func(_ context.Context, _ *app.Env, args app.Args) (any, error) {
-				name := args.String("name")
-				if name == "" {
-					name = p.cfg.Name
-				}
-				m, err := p.find(name)
-				if err != nil {
-					return nil, err
-				}
-				return p.describe(m), nil
-			},
+			Name: "member shutdown-transport", Aliases: []string{"memberlist shutdown-transport", "memberlist shutdowntransport"},
+			Summary: "close the sockets of gossip and nothing else, to see what this peer and the others believe then",
+			Detail:  "Membership runs on without hearing anything. What helps afterwards is member leave or member shutdown, and init.",
+			Example: "member shutdown-transport",
+			Run:     p.exclusive(p.memberShutdownTransport),
 		},
 	}
 }
 
 func (p *Peer) memberConfigure(_ context.Context, _ *app.Env, args app.Args) (any, error) {
-	t := p.tuning()
+	t := p.Tuning()
 	if args.Has("profile") {
 		var err error
 		if t, err = membership.Profile(args.String("profile")); err != nil {
@@ -147,7 +125,7 @@ func (p *Peer) memberConfigure(_ context.Context, _ *app.Env, args app.Args) (an
 			return nil, err
 		}
 	}
-	var r app.Record
+	r := p.reached()
 	for _, f := range t.Fields() {
 		r = append(r, app.Field{Name: f.Name, Value: f.Value})
 	}
@@ -155,52 +133,83 @@ func (p *Peer) memberConfigure(_ context.Context, _ *app.Env, args app.Args) (an
 }
 
 func (p *Peer) memberJoin(ctx context.Context, env *app.Env, args app.Args) (any, error) {
+	var err error
 	if addrs := args.All("addr"); len(addrs) > 0 {
-		return nil, p.join(ctx, addrs, sayTo(env))
+		err = p.join(ctx, addrs, sayTo(env))
+	} else {
+		err = p.joinRoster(ctx, sayTo(env))
 	}
-	return nil, p.joinRoster(ctx, sayTo(env))
+	if err != nil {
+		return nil, err
+	}
+	return p.reached(app.Field{Name: "alive", Value: p.Alive()}), nil
 }
 
-func (p *Peer) describe(m app.Member) app.Record {
-	r := app.Record{
-		{Name: "name", Value: m.Name}, {Name: "id", Value: m.ID}, {Name: "state", Value: string(m.State)},
-		{Name: "address", Value: m.Addr}, {Name: "rpc", Value: m.RPCAddr}, {Name: "apps", Value: strings.Join(m.Apps, ",")},
-		{Name: "joined", Value: m.JoinedAt}, {Name: "rtt", Value: rtt(m)},
+func (p *Peer) memberUpdate(ctx context.Context, _ *app.Env, _ app.Args) (any, error) {
+	m, err := p.runningMembership("member update")
+	if err != nil {
+		return nil, err
 	}
-	if n := p.membership(); m.Self && n != nil {
-		s := n.Stats()
-		r = append(r, app.Field{Name: "health score", Value: s.HealthScore},
-			app.Field{Name: "queued broadcasts", Value: s.Queued}, app.Field{Name: "dropped", Value: s.Dropped})
+	if err := errors.Join(p.announce(ctx), m.Announce()); err != nil {
+		return nil, fmt.Errorf("member update: %w", err)
 	}
-	return r
+	self := m.Self()
+	return p.reached(app.Field{Name: "rpc", Value: self.RPCAddr}, app.Field{Name: "apps", Value: strings.Join(self.Apps, ",")}), nil
 }
 
-func selfMark(m app.Member) string {
-	if m.Self {
-		return m.Name + " *"
+func (p *Peer) memberLeave(ctx context.Context, _ *app.Env, args app.Args) (any, error) {
+	if p.membership() == nil {
+		return nil, errors.New("member leave: this peer is in no group yet; first: member create (or init)")
 	}
-	return m.Name
+	limit := args.Duration("timeout")
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	spread, err := p.leave(ctx)
+	if err != nil {
+		return nil, err
+	}
+	goodbye := "said"
+	if !spread {
+		goodbye = fmt.Sprintf("did not spread within %s; the others may take this peer for lost", limit)
+	}
+	return p.reached(app.Field{Name: "goodbye", Value: goodbye}), nil
 }
 
-func rtt(m app.Member) any {
-	if m.RTT == 0 {
-		return nil
+func (p *Peer) memberShutdown(ctx context.Context, _ *app.Env, _ app.Args) (any, error) {
+	if p.membership() == nil {
+		return nil, errors.New("member shutdown: this peer is in no group yet; first: member create (or init)")
 	}
-	return m.RTT
+	ctx, cancel := context.WithTimeout(ctx, leaveTimeout)
+	defer cancel()
+	if err := p.drop(ctx); err != nil {
+		return nil, err
+	}
+	return p.reached(app.Field{Name: "goodbye", Value: "not said"}), nil
 }
 
-func unknownMember(name string, members []app.Member) error {
-	if len(members) == 0 {
-		return errors.New("this peer is in no group yet; first: init")
+func (p *Peer) memberShutdownTransport(context.Context, *app.Env, app.Args) (any, error) {
+	m, err := p.runningMembership("member shutdown-transport")
+	if err != nil {
+		return nil, err
 	}
-	var names []string
-	for _, m := range members {
-		names = append(names, m.Name)
+	if err := m.ShutdownTransport(); err != nil {
+		return nil, err
 	}
-	if near := command.Nearest(name, names); near != "" {
-		return fmt.Errorf("no member is called %q; did you mean %q?", name, near)
+	return p.reached(), nil
+}
+
+// runningMembership is that of a peer whose membership runs and can be heard; what is the command that needs it.
+func (p *Peer) runningMembership(what string) (*membership.Node, error) {
+	p.mu.Lock()
+	m, started := p.members, p.started
+	p.mu.Unlock()
+	switch {
+	case m == nil || !started:
+		return nil, fmt.Errorf("%s: membership does not run yet; first: member start (or init)", what)
+	case m.TransportDown():
+		return nil, fmt.Errorf("%s: the transport is shut down; first: member leave (or member shutdown)", what)
 	}
-	return fmt.Errorf("no member is called %q", name)
+	return m, nil
 }
 
 func tuningFields() []app.Suggestion {

@@ -132,3 +132,14 @@ func (h *host) Show(view, line string) {
 func (h *host) Logger() zerolog.Logger {
 	return h.peer.deps.Log.With().Str("component", h.app.Name()).Str("node", h.peer.cfg.Name).Logger()
 }
+
+// running counts the live members that have announced the application, this one included.
+func (p *Peer) running(application string) int {
+	n := 0
+	for _, m := range p.Members() {
+		if live(m) && m.Runs(application) {
+			n++
+		}
+	}
+	return n
+}

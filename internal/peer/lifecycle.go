@@ -31,7 +31,10 @@ func (p *Peer) Init(ctx context.Context, say Progress) error {
 	fresh := p.membership() == nil
 	err = p.init(ctx, say)
 	if err != nil && fresh {
-		err = errors.Join(err, p.leave(context.WithoutCancel(ctx)))
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaveTimeout)
+		defer cancel()
+		_, undo := p.leave(ctx)
+		err = errors.Join(err, undo)
 	}
 	return err
 }
@@ -67,12 +70,14 @@ func (p *Peer) create(ctx context.Context, _ Progress) error {
 	if p.membership() != nil {
 		return nil
 	}
+	p.tune.Lock()
+	defer p.tune.Unlock()
 	cfg := membership.DefaultConfig()
 	cfg.ID = uuid.NewString()
 	cfg.Name = p.cfg.Name
 	cfg.Group = p.groupName()
 	cfg.BindAddr, cfg.Advertise = p.cfg.Gossip, p.cfg.Advertise
-	cfg.Tuning = p.tuning()
+	cfg.Tuning = p.Tuning()
 	cfg.JoinedAt = time.Now()
 	cfg.Key = p.deps.Security.GossipKey()
 	cfg.Seeds = p.seeds
@@ -99,6 +104,9 @@ func (p *Peer) start(ctx context.Context, _ Progress) error {
 	m := p.membership()
 	if m == nil {
 		return errors.New("member start: membership does not listen yet; first: member create (or init)")
+	}
+	if m.TransportDown() {
+		return errors.New("member start: the transport is shut down; first: member leave (or member shutdown)")
 	}
 	p.mu.Lock()
 	done := p.started
@@ -138,6 +146,9 @@ func (p *Peer) join(ctx context.Context, addrs []string, say Progress) error {
 	p.mu.Unlock()
 	if !started {
 		return errors.New("member join: membership does not run yet; first: member start (or init)")
+	}
+	if m.TransportDown() {
+		return errors.New("member join: the transport is shut down; first: member leave (or member shutdown)")
 	}
 	if len(addrs) > 0 {
 		n, err := m.Join(ctx, addrs)
@@ -180,7 +191,13 @@ func (p *Peer) Leave(ctx context.Context) error {
 		return err
 	}
 	defer release()
-	return p.leave(ctx)
+	ctx, cancel := context.WithTimeout(ctx, leaveTimeout)
+	defer cancel()
+	spread, err := p.leave(ctx)
+	if !spread {
+		p.log.Info().Msg(membership.ErrNotSpread.Error())
+	}
+	return err
 }
 
 // enter waits until no other step runs, and ends the step when the peer closes.
@@ -202,10 +219,9 @@ func (p *Peer) enter(ctx context.Context) (context.Context, func(), error) {
 }
 
 // leave runs backwards, but for one thing: the place in the roster is given up before the group
-// hears of it, because the oldest others offer themselves for it as soon as they do.
-func (p *Peer) leave(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, leaveTimeout)
-	defer cancel()
+// hears of it, because the oldest others offer themselves for it as soon as they do. spread is false when there was no time
+// for the goodbye to reach all.
+func (p *Peer) leave(ctx context.Context) (spread bool, err error) {
 	var errs []error
 	for i := len(p.apps) - 1; i >= 0; i-- {
 		errs = append(errs, p.apps[i].halt(ctx))
@@ -216,10 +232,14 @@ func (p *Peer) leave(ctx context.Context) error {
 	if k != nil {
 		errs = append(errs, k.leave(ctx))
 	}
+	spread = true
 	if m != nil && started {
-		errs = append(errs, m.Leave(ctx))
+		err := m.Leave(ctx)
+		if spread = !errors.Is(err, membership.ErrNotSpread); spread {
+			errs = append(errs, err)
+		}
 	}
-	return errors.Join(append(errs, p.drop(ctx))...)
+	return spread, errors.Join(append(errs, p.drop(ctx))...)
 }
 
 // drop ends membership without a goodbye, and with it what depends on it.
@@ -300,24 +320,4 @@ func (p *Peer) onBroadcast(application string, from app.Member, payload []byte) 
 			h.receive(from, payload)
 		}
 	}
-}
-
-func (p *Peer) tuning() membership.Tuning {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.cfg.Tuning
-}
-
-// configure changes the timings; possible only before create.
-func (p *Peer) configure(t membership.Tuning) error {
-	if err := t.Validate(); err != nil {
-		return err
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.members != nil {
-		return fmt.Errorf("member configure: the membership of %s is created already; first: member leave", p.cfg.Name)
-	}
-	p.cfg.Tuning = t
-	return nil
 }

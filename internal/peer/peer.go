@@ -87,6 +87,8 @@ type Peer struct {
 	step      chan struct{}                      // has one value while a life-cycle step runs
 	interrupt atomic.Pointer[context.CancelFunc] // ends the step that runs
 
+	tune sync.Mutex // held while timings change, and while a membership is made of them
+
 	mu      sync.Mutex
 	members *membership.Node    // guarded by mu; nil before create
 	started bool                // guarded by mu; membership runs

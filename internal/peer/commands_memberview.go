@@ -1,0 +1,148 @@
+package peer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"peerlab.example/peerlab/app"
+	"peerlab.example/peerlab/internal/command"
+	"peerlab.example/peerlab/internal/membership"
+)
+
+// memberViews show who is there.
+func (p *Peer) memberViews() []app.Spec {
+	return []app.Spec{
+		{
+			Name: "member list", Aliases: []string{"members", "memberlist members", "memberlist list"},
+			Summary: "list the members as this peer sees them, oldest first",
+			Example: "member list --state alive",
+			Flags: []app.Flag{{
+				Name: "state", Kind: app.Enum, Summary: "only members in this state",
+				Values: []string{string(app.Alive), string(app.Suspect), string(app.Left), string(app.Lost)},
+			}},
+			Run: func(_ context.Context, _ *app.Env, args app.Args) (any, error) {
+				t := app.Table{Columns: []string{"name", "state", "address", "rpc", "apps", "rtt", "joined"}}
+				for _, m := range p.Members() {
+					if s := args.String("state"); s == "" || s == string(m.State) {
+						t.Add(selfMark(m), string(m.State), m.Addr, m.RPCAddr, strings.Join(m.Apps, ","), rtt(m), m.JoinedAt)
+					}
+				}
+				return t, nil
+			},
+		},
+		{
+			Name: "member count", Aliases: []string{"memberlist count"},
+			Summary: "count the members that are alive, with this one",
+			Example: "member count",
+			Run: func(context.Context, *app.Env, app.Args) (any, error) {
+				n := 0
+				for _, m := range p.Members() {
+					if m.State == app.Alive {
+						n++
+					}
+				}
+				return n, nil
+			},
+		},
+		{
+			Name: "member info", Aliases: []string{"memberlist info"},
+			Summary: "show all that is known of a member; without a name, of this peer",
+			Example: "member info bob",
+			Params:  []app.Param{{Name: "name", Kind: app.MemberName, Optional: true}},
+			Run: func(_ context.Context, _ *app.Env, args app.Args) (any, error) {
+				name := args.String("name")
+				if name == "" {
+					name = p.cfg.Name
+				}
+				m, err := p.find(name)
+				if err != nil {
+					return nil, err
+				}
+				return p.describe(m), nil
+			},
+		},
+		{
+			Name: "member local", Aliases: []string{"memberlist local", "memberlist localnode"},
+			Summary: "show how far this peer has come, and what it tells of itself",
+			Example: "member local",
+			Run: func(context.Context, *app.Env, app.Args) (any, error) {
+				self := app.Member{Name: p.cfg.Name, Self: true}
+				if m := p.membership(); m != nil {
+					self = m.Self()
+				}
+				return p.reached(
+					app.Field{Name: "name", Value: self.Name}, app.Field{Name: "group", Value: p.groupName()},
+					app.Field{Name: "id", Value: self.ID}, app.Field{Name: "gossip", Value: self.Addr},
+					app.Field{Name: "rpc", Value: p.rpcAddr()}, app.Field{Name: "apps", Value: strings.Join(self.Apps, ",")},
+				), nil
+			},
+		},
+		{
+			Name: "member health", Aliases: []string{"memberlist health", "memberlist healthscore"},
+			Summary: "show how well this peer hears the others, and what its gossip has to do",
+			Detail:  "Score 0 is well; each point makes this peer wait longer before it doubts others, for the fault may be its own.",
+			Example: "member health",
+			Run: func(context.Context, *app.Env, app.Args) (any, error) {
+				p.mu.Lock()
+				m, started := p.members, p.started
+				p.mu.Unlock()
+				if !started {
+					return nil, errors.New("member health: membership does not run yet; first: member start (or init)")
+				}
+				return health(m.Stats()), nil
+			},
+		},
+	}
+}
+
+func health(s membership.Stats) app.Record {
+	return app.Record{
+		{Name: "score", Value: s.HealthScore}, {Name: "queued", Value: s.Queued}, {Name: "dropped", Value: s.Dropped},
+		{Name: "syncs", Value: s.Syncs}, {Name: "heals", Value: s.Heals}, {Name: "entries", Value: s.Entries},
+		{Name: "deletions", Value: s.Tombstones}, {Name: "refused", Value: s.Refused},
+	}
+}
+
+func (p *Peer) describe(m app.Member) app.Record {
+	r := app.Record{
+		{Name: "name", Value: m.Name}, {Name: "id", Value: m.ID}, {Name: "state", Value: string(m.State)},
+		{Name: "address", Value: m.Addr}, {Name: "rpc", Value: m.RPCAddr}, {Name: "apps", Value: strings.Join(m.Apps, ",")},
+		{Name: "joined", Value: m.JoinedAt}, {Name: "rtt", Value: rtt(m)},
+	}
+	if n := p.membership(); m.Self && n != nil {
+		s := n.Stats()
+		r = append(r, app.Field{Name: "health score", Value: s.HealthScore},
+			app.Field{Name: "queued broadcasts", Value: s.Queued}, app.Field{Name: "dropped", Value: s.Dropped})
+	}
+	return r
+}
+
+func selfMark(m app.Member) string {
+	if m.Self {
+		return m.Name + " *"
+	}
+	return m.Name
+}
+
+func rtt(m app.Member) any {
+	if m.RTT == 0 {
+		return nil
+	}
+	return m.RTT
+}
+
+func unknownMember(name string, members []app.Member) error {
+	if len(members) == 0 {
+		return errors.New("this peer is in no group yet; first: init")
+	}
+	var names []string
+	for _, m := range members {
+		names = append(names, m.Name)
+	}
+	if near := command.Nearest(name, names); near != "" {
+		return fmt.Errorf("no member is called %q; did you mean %q?", name, near)
+	}
+	return fmt.Errorf("no member is called %q", name)
+}
