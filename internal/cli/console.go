@@ -5,44 +5,63 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
+	"sync"
 	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
+	"google.golang.org/grpc"
 
+	"peerlab.example/peerlab/internal/command"
 	"peerlab.example/peerlab/internal/console"
 	"peerlab.example/peerlab/internal/console/term"
 	"peerlab.example/peerlab/internal/network"
 	"peerlab.example/peerlab/internal/node"
 	consolev1 "peerlab.example/peerlab/proto/peerlab/console/v1"
 	eventv1 "peerlab.example/peerlab/proto/peerlab/event/v1"
+	membershipv1 "peerlab.example/peerlab/proto/peerlab/membership/v1"
 	nodev1 "peerlab.example/peerlab/proto/peerlab/node/v1"
 )
 
 // connectTimeout is how long a console waits for the peer that it was told to talk to.
 const connectTimeout = 5 * time.Second
 
+// consoleFlags are the flags of "peerlab console".
+type consoleFlags struct {
+	common
+	exec, file string
+	output     string
+	color      string
+	keepGoing  bool
+}
+
 func newConsole(std Stdio) *cobra.Command {
-	var c common
-	var line string
+	var f consoleFlags
 	cmd := &cobra.Command{
 		Use:   "console ADDR",
 		Short: "open a console on a peer that runs elsewhere",
 		Long: "Opens a console on the peer whose gRPC server is at ADDR. quit ends the console, not the peer.\n" +
 			"Without a terminal, lines are read from standard input.",
-		Example: "  peerlab console 127.0.0.1:7801\n  peerlab console 127.0.0.1:7801 -e 'member list'",
+		Example: "  peerlab console 127.0.0.1:7801\n  peerlab console 127.0.0.1:7801 -e 'member list' --output json",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return runConsole(cmd.Context(), std, &c, args[0], line)
+			return runConsole(cmd.Context(), std, &f, args[0])
 		},
 	}
-	c.add(cmd, "warn")
-	cmd.Flags().StringVarP(&line, "exec", "e", "", "run these commands, separated by ;, and end")
+	f.add(cmd, "warn")
+	fs := cmd.Flags()
+	fs.StringVarP(&f.exec, "exec", "e", "", "run these commands, separated by ;, and end")
+	fs.StringVarP(&f.file, "file", "f", "", "run the commands in this file, and end")
+	fs.StringVar(&f.output, "output", "table", "how results are written: "+strings.Join(command.Formats(), ", "))
+	fs.StringVar(&f.color, "color", "auto", "colours: auto (on a terminal, unless NO_COLOR is set), always or never")
+	fs.BoolVar(&f.keepGoing, "keep-going", false, "in scripts, go on after a command that failed")
+	cmd.MarkFlagsMutuallyExclusive("exec", "file")
 	return cmd
 }
 
-func runConsole(ctx context.Context, std Stdio, c *common, addr, line string) (err error) {
-	security, err := c.load()
+func runConsole(ctx context.Context, std Stdio, f *consoleFlags, addr string) (err error) {
+	security, err := f.load()
 	if err != nil {
 		return err
 	}
@@ -51,41 +70,78 @@ func runConsole(ctx context.Context, std Stdio, c *common, addr, line string) (e
 		return exit{exitUsage, err}
 	}
 	defer func() { err = errors.Join(err, conn.Close()) }()
-	interactive := line == "" && term.Available()
+	interactive := f.exec == "" && f.file == "" && term.Available()
 	signals := []os.Signal{syscall.SIGTERM, syscall.SIGHUP}
 	if !interactive {
 		signals = append(signals, os.Interrupt)
 	}
 	ctx, stop := untilSignal(ctx, signals...)
 	defer stop()
-	first, cancel := context.WithTimeout(ctx, connectTimeout)
-	defer cancel()
-	who, err := nodev1.NewNodeServiceClient(conn).Version(first, &nodev1.VersionRequest{})
+	name, err := whoIs(ctx, conn, addr)
 	if err != nil {
-		return exit{exitUnreachable, fmt.Errorf("no peer answers at %s: %w", addr, err)}
-	}
-	if who.GetRole() != "peer" {
-		return exit{exitUsage, fmt.Errorf("at %s runs a %s; only a peer has a console", addr, who.GetRole())}
+		return err
 	}
 	output := console.NewOutput(std.Out, std.Err)
 	session := console.NewSession(console.SessionConfig{
 		Engine: console.NewRemote(consolev1.NewConsoleServiceClient(conn)), Output: output,
-		Events: console.ClientEvents(eventv1.NewEventServiceClient(conn)), Interactive: interactive,
+		Events:      console.ClientEvents(eventv1.NewEventServiceClient(conn)),
+		Interactive: interactive, KeepGoing: f.keepGoing,
 	})
 	defer session.Close()
-	switch {
-	case line != "":
-		err = session.RunLines(ctx, "-e", line, output.Command())
-	case !interactive:
-		err = session.RunScript(ctx, "stdin", std.In, output.Command())
-	default:
-		prefix := who.GetName() + "@" + addr + "> "
-		err = term.Run(ctx, term.Config{
-			Backend: session, Output: output, History: newHistory(), Prefix: func() string { return prefix },
-		})
+	if err := session.SetOption("output", f.output); err != nil {
+		return exit{exitUsage, fmt.Errorf("--%w", err)}
+	}
+	if interactive {
+		err = remotePrompt(ctx, session, output, &remoteView{name: name + "@" + addr, client: membershipv1.NewMembershipServiceClient(conn)}, f.color)
+	} else {
+		err = runLines(ctx, session, output, std.In, f.exec, f.file)
 	}
 	if i := interrupted(ctx); i != nil {
 		return i
 	}
 	return err
+}
+
+// whoIs is the name of the peer at the other end.
+func whoIs(ctx context.Context, conn *grpc.ClientConn, addr string) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
+	defer cancel()
+	who, err := nodev1.NewNodeServiceClient(conn).Version(ctx, &nodev1.VersionRequest{})
+	if err != nil {
+		return "", exit{exitUnreachable, fmt.Errorf("no peer answers at %s: %w", addr, err)}
+	}
+	if who.GetRole() != "peer" {
+		return "", exit{exitUsage, fmt.Errorf("at %s runs a %s; only a peer has a console", addr, who.GetRole())}
+	}
+	return who.GetName(), nil
+}
+
+// remotePrompt is a prompt that shows what its peer shows, and who is there.
+func remotePrompt(ctx context.Context, session *console.Session, output *console.Output, view *remoteView, color string) error {
+	ctx, cancel := context.WithCancel(ctx)
+	var following sync.WaitGroup
+	following.Go(func() { view.follow(ctx) })
+	session.FollowShown()
+	err := term.Run(ctx, term.Config{
+		Backend: session, Output: output, History: newHistory(), Prefix: view.prefix,
+	})
+	cancel()
+	following.Wait()
+	return err
+}
+
+// runLines runs the commands of -e, of -f, or of standard input.
+func runLines(ctx context.Context, session *console.Session, output *console.Output, in *os.File, exec, file string) error {
+	switch {
+	case exec != "":
+		return session.RunLines(ctx, "-e", exec, output.Command())
+	case file == "":
+		return session.RunScript(ctx, "stdin", in, output.Command())
+	}
+	f, err := os.Open(file)
+	if err != nil {
+		return exit{exitUsage, fmt.Errorf("--file: %w", err)}
+	}
+	defer func() { _ = f.Close() }()
+	return session.RunScript(ctx, file, f, output.Command())
 }

@@ -156,10 +156,8 @@ func (l *lab) run(ctx context.Context) error {
 		}
 	}
 	switch {
-	case f.scripted && f.file == "":
-		return l.script(ctx, func() error { return l.session.RunLines(ctx, "-e", f.exec, l.output.Command()) })
-	case f.file != "":
-		return l.script(ctx, func() error { return l.runFile(ctx, f.file) })
+	case f.scripted && f.file == "" && f.exec == "":
+		return nil // -e '' has been run
 	case f.noConsole:
 		<-ctx.Done()
 		if interrupted(ctx) != nil {
@@ -169,7 +167,7 @@ func (l *lab) run(ctx context.Context) error {
 	case l.interactive():
 		return l.script(ctx, func() error { return l.console(ctx) })
 	}
-	return l.script(ctx, func() error { return l.session.RunScript(ctx, "stdin", l.std.In, l.output.Command()) })
+	return l.script(ctx, func() error { return runLines(ctx, l.session, l.output, l.std.In, f.exec, f.file) })
 }
 
 // init is the command init, with the exit code that the command line promises.
@@ -197,15 +195,6 @@ func (l *lab) script(ctx context.Context, run func() error) error {
 		return i
 	}
 	return initError(ctx, err)
-}
-
-func (l *lab) runFile(ctx context.Context, path string) error {
-	f, err := os.Open(path)
-	if err != nil {
-		return exit{exitUsage, fmt.Errorf("--file: %w", err)}
-	}
-	defer func() { _ = f.Close() }()
-	return l.session.RunScript(ctx, path, f, l.output.Command())
 }
 
 // console opens the prompt at once, while the peer joins its group in the background: a
