@@ -41,8 +41,10 @@ type Kind string
 
 // The kinds of arguments.
 const (
-	// Text is any word.
+	// Text is any word. A repeated one is all that is left of the line, as text.
 	Text Kind = "text"
+	// Word is any word. A repeated one leaves flags, | and > behind it what they are.
+	Word Kind = "word"
 	// Int is a whole number, 0 or larger.
 	Int Kind = "int"
 	// Bool is true or false; a flag of this kind needs no value.

@@ -229,7 +229,7 @@ func (t *Table) values(kind app.Kind, values []string, prefix string, live Live)
 		for _, s := range t.specs {
 			out = append(out, app.Suggestion{Text: strings.ReplaceAll(s.Name, " ", ""), Description: s.Summary})
 		}
-	case app.Text, app.Int, app.Duration, app.Addr, app.Line, app.Raw:
+	case app.Text, app.Word, app.Int, app.Duration, app.Addr, app.Line, app.Raw:
 	}
 	return out
 }

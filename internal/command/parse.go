@@ -223,7 +223,7 @@ func (p *parser) checkValue(kind app.Kind, values []string, s string) (msg, hint
 		if !slices.Contains(values, s) {
 			return fmt.Sprintf("%q is none of %s", s, strings.Join(values, ", ")), Nearest(s, values)
 		}
-	case app.Text, app.MemberName, app.File, app.CommandName, app.Line, app.Raw:
+	case app.Text, app.Word, app.MemberName, app.File, app.CommandName, app.Line, app.Raw:
 	}
 	return "", ""
 }

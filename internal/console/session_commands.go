@@ -79,7 +79,7 @@ func settings() []app.Spec {
 			Example: "events on kind=joined,left,lost",
 			Params: []app.Param{
 				{Name: "switch", Kind: app.Enum, Values: onOff},
-				{Name: "kinds", Kind: app.Text, Optional: true, Repeated: true, Complete: eventKinds},
+				{Name: "kinds", Kind: app.Word, Optional: true, Repeated: true, Complete: eventKinds},
 			},
 			Run: inSession(runEvents),
 		},

@@ -28,7 +28,7 @@ func (p *Peer) memberSteps() []app.Spec {
 				"The others are refused then; they need a restart: member leave, member configure, init.",
 			Example: "member configure --profile fast probe-interval=300ms",
 			Params: []app.Param{{
-				Name: "setting", Kind: app.Text, Optional: true, Repeated: true, Complete: tuningFields,
+				Name: "setting", Kind: app.Word, Optional: true, Repeated: true, Complete: tuningFields,
 			}},
 			Flags: []app.Flag{{Name: "profile", Kind: app.Enum, Values: membership.Profiles(), Summary: "start from this profile"}},
 			Run:   p.memberConfigure,

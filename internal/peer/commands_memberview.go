@@ -2,6 +2,7 @@ package peer
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -26,7 +27,7 @@ func (p *Peer) memberViews() []app.Spec {
 				t := app.Table{Columns: []string{"name", "state", "address", "rpc", "apps", "rtt", "joined"}}
 				for _, m := range p.Members() {
 					if s := args.String("state"); s == "" || s == string(m.State) {
-						t.Add(selfMark(m), string(m.State), m.Addr, m.RPCAddr, strings.Join(m.Apps, ","), rtt(m), m.JoinedAt)
+						t.Add(listedName{m.Name, m.Self}, string(m.State), m.Addr, m.RPCAddr, strings.Join(m.Apps, ","), rtt(m), m.JoinedAt)
 					}
 				}
 				return t, nil
@@ -119,12 +120,21 @@ func (p *Peer) describe(m app.Member) app.Record {
 	return r
 }
 
-func selfMark(m app.Member) string {
-	if m.Self {
-		return m.Name + " *"
-	}
-	return m.Name
+// listedName is the name of a member in a list; people see which one is this peer.
+type listedName struct {
+	name string
+	self bool
 }
+
+func (n listedName) String() string {
+	if n.self {
+		return n.name + " *"
+	}
+	return n.name
+}
+
+// MarshalJSON writes the name alone, which is what programs look for.
+func (n listedName) MarshalJSON() ([]byte, error) { return json.Marshal(n.name) }
 
 func rtt(m app.Member) any {
 	if m.RTT == 0 {
