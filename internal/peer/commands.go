@@ -10,15 +10,7 @@ import (
 
 // Commands are those of the peer and of its applications. They may be listed without Start.
 func (p *Peer) Commands() []app.Spec {
-	specs := []app.Spec{{
-		Name: "init", Group: "peer",
-		Summary: "do all steps of the start that are still to be done: create, bootstrap join, start, join, and start each application",
-		Detail:  "Doing it again is no error. When a step fails, those that init did are undone.",
-		Example: "init",
-		Run: func(ctx context.Context, env *app.Env, _ app.Args) (any, error) {
-			return nil, p.Init(ctx, sayTo(env))
-		},
-	}}
+	specs := []app.Spec{p.initCommand()}
 	specs = append(specs, p.bootstrapCommands()...)
 	specs = append(specs, p.memberCommands()...)
 	specs = append(specs, p.broadcastCommands()...)
@@ -27,6 +19,23 @@ func (p *Peer) Commands() []app.Spec {
 		specs = append(specs, h.app.Commands()...)
 	}
 	return specs
+}
+
+func (p *Peer) initCommand() app.Spec {
+	return app.Spec{
+		Name: "init", Group: "development",
+		Summary: "do all steps of the start that are still to be done: create, bootstrap join, start, join, and start each application",
+		Detail:  "Doing it again is no error. When a step fails, those that init did are undone.",
+		Example: "init --steps",
+		Flags:   []app.Flag{{Name: "steps", Kind: app.Bool, Summary: "tell of each step, and how far the peer has come with it"}},
+		Run: func(ctx context.Context, env *app.Env, args app.Args) (any, error) {
+			done := func(string) {}
+			if args.Bool("steps") {
+				done = func(step string) { sayTo(env)("%-16s %s", step, p.state()) }
+			}
+			return nil, p.initTelling(ctx, sayTo(env), done)
+		},
+	}
 }
 
 // appCommands are the commands that every application has.

@@ -61,6 +61,18 @@ func (p *Peer) rosterPlace() []app.Spec {
 			}),
 		},
 		{
+			Name: "bootstrap local", Aliases: []string{"bootstrap locallist"},
+			Summary: "show the roster as this peer last saw it, without asking the service",
+			Example: "bootstrap local",
+			Run: func(context.Context, *app.Env, app.Args) (any, error) {
+				r := p.lastRoster()
+				if r == nil {
+					return nil, errors.New("bootstrap local: this peer has not seen a roster yet; first: bootstrap join (or init)")
+				}
+				return rosterTable(r), nil
+			},
+		},
+		{
 			Name:    "bootstrap refill",
 			Summary: "offer this peer for a place in the roster",
 			Detail:  "It is added if there is room; else it replaces the newest held peer if it is older. Peers do this by themselves when a bootstrap peer is gone.",

@@ -23,13 +23,18 @@ type Progress func(format string, args ...any)
 // Init does all steps that are still to be done, in order. When one fails, those that
 // it did are undone.
 func (p *Peer) Init(ctx context.Context, say Progress) error {
+	return p.initTelling(ctx, say, func(string) {})
+}
+
+// initTelling is Init that tells of each step that is done.
+func (p *Peer) initTelling(ctx context.Context, say Progress, done func(step string)) error {
 	ctx, release, err := p.enter(ctx)
 	if err != nil {
 		return err
 	}
 	defer release()
 	fresh := p.membership() == nil
-	err = p.init(ctx, say)
+	err = p.init(ctx, say, done)
 	if err != nil && fresh {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaveTimeout)
 		defer cancel()
@@ -39,17 +44,22 @@ func (p *Peer) Init(ctx context.Context, say Progress) error {
 	return err
 }
 
-func (p *Peer) init(ctx context.Context, say Progress) error {
-	steps := []func(context.Context, Progress) error{p.create, p.register, p.start, p.joinRoster}
+func (p *Peer) init(ctx context.Context, say Progress, done func(step string)) error {
+	steps := []struct {
+		name string
+		do   func(context.Context, Progress) error
+	}{{"member create", p.create}, {"bootstrap join", p.register}, {"member start", p.start}, {"member join", p.joinRoster}}
 	for _, step := range steps {
-		if err := step(ctx, say); err != nil {
+		if err := step.do(ctx, say); err != nil {
 			return err
 		}
+		done(step.name)
 	}
 	for _, h := range p.apps {
 		if err := h.start(ctx); err != nil {
 			return err
 		}
+		done(h.app.Name() + " start")
 	}
 	return nil
 }
