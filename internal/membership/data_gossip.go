@@ -100,11 +100,9 @@ func (n *Node) receivedState(b []byte) {
 		n.refuse("a member's data that cannot be read", err)
 		return
 	}
-	// Who has nothing yet is the one that lacked it, and others do not.
-	live, deleted := n.store.counts()
 	relays := relayMost
-	if live+deleted == 0 || n.gossip.queue.size() > broadcastsWaiting/2 {
-		relays = 0
+	if n.claiming.Load() || n.gossip.queue.size() > broadcastsWaiting/2 {
+		relays = 0 // a newcomer is the one that lacked it
 	}
 	for _, p := range all.GetEntries() {
 		if n.merge(p, nil, relays > 0) == taken {

@@ -86,7 +86,9 @@ func (d *delegate) LocalState(bool) []byte { return d.store.state() }
 
 // MergeRemoteState implements memberlist.Delegate. memberlist does not use b any more, so it needs no copy.
 func (d *delegate) MergeRemoteState(b []byte, _ bool) {
-	if len(b) <= stateMost {
-		d.queue.put(note{state: b})
+	if len(b) > stateMost {
+		d.queue.drop()
+		return
 	}
+	d.queue.put(note{state: b})
 }

@@ -41,7 +41,7 @@ type Node struct {
 
 	// seeking is set from the first Join on, until Leave: only then does the node look for members by itself.
 	seeking atomic.Bool
-	// claiming is set while Join looks for members of our name, and tells of them itself.
+	// claiming is set while Join takes in what the group knows, and looks for members of our name by itself.
 	claiming atomic.Bool
 	meta     atomic.Pointer[[]byte]
 
@@ -63,7 +63,7 @@ type Stats struct {
 	HealthScore int
 	// Queued broadcasts of applications wait to be sent, or to be sent again.
 	Queued int
-	// Dropped broadcasts came faster than they could be handled, or than they can be sent on.
+	// Dropped broadcasts, and states of full syncs, came faster than they could be handled, or than they can be sent on, or were too large.
 	Dropped uint64
 	// Syncs are full syncs that a differing digest led to; Heals are the attempts to reach the lost.
 	Syncs, Heals uint64

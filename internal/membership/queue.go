@@ -95,6 +95,13 @@ func (q *queue) changes() int {
 	return q.told
 }
 
+// drop counts what was dropped before it came here.
+func (q *queue) drop() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.dropped++
+}
+
 func (q *queue) drops() uint64 {
 	q.mu.Lock()
 	defer q.mu.Unlock()
