@@ -121,10 +121,10 @@ func remotePrompt(ctx context.Context, session *console.Session, output *console
 	ctx, cancel := context.WithCancel(ctx)
 	var following sync.WaitGroup
 	following.Go(func() { view.follow(ctx) })
-	session.FollowShown()
-	err := term.Run(ctx, term.Config{
-		Backend: session, Output: output, History: newHistory(), Prefix: view.prefix,
-	})
+	err := session.FollowShown()
+	if err == nil {
+		err = term.Run(ctx, term.Config{Backend: session, Output: output, History: newHistory(), Prefix: view.prefix})
+	}
 	cancel()
 	following.Wait()
 	return err

@@ -16,46 +16,47 @@ import (
 	eventv1 "peerlab.example/peerlab/proto/peerlab/event/v1"
 )
 
-// EventSource calls each for the events of a peer that happen from now on, until ctx ends or the source
-// fails. missed counts those that were lost before the event because the reader was slow. Only the kinds given
-// are wanted; none means all.
-type EventSource func(ctx context.Context, kinds []string, each func(e *eventv1.Event, missed uint64)) error
+// EventSource begins to read the events of a peer that happen from now on; it returns when nothing that happens later can be
+// missed. Only the kinds given are wanted; none means all. The stream ends with ctx.
+type EventSource func(ctx context.Context, kinds []string) (EventStream, error)
+
+// EventStream returns the next event, and how many were lost before it because the reader was slow.
+type EventStream func() (e *eventv1.Event, missed uint64, err error)
 
 // LogEvents is the EventSource of a log in this process.
 func LogEvents(log *event.Log) EventSource {
-	return func(ctx context.Context, kinds []string, each func(*eventv1.Event, uint64)) error {
+	return func(ctx context.Context, kinds []string) (EventStream, error) {
 		r := log.Read(log.Last())
-		var skipped uint64
-		for {
-			e, missed, err := r.Next(ctx)
-			if err != nil {
-				return err
+		return func() (*eventv1.Event, uint64, error) {
+			var missed uint64
+			for {
+				e, m, err := r.Next(ctx)
+				missed += m
+				if err != nil || len(kinds) == 0 || slices.Contains(kinds, event.Kind(e)) {
+					return e, missed, err
+				}
 			}
-			if skipped += missed; len(kinds) == 0 || slices.Contains(kinds, event.Kind(e)) {
-				each(e, skipped)
-				skipped = 0
-			}
-		}
+		}, nil
 	}
 }
 
 // ClientEvents is the EventSource of a peer that runs elsewhere.
 func ClientEvents(client eventv1.EventServiceClient) EventSource {
-	return func(ctx context.Context, kinds []string, each func(*eventv1.Event, uint64)) error {
-		ctx, cancel := context.WithCancel(ctx)
-		defer cancel()
-		// All that is kept comes first; what happened before is not wanted.
+	return func(ctx context.Context, kinds []string) (EventStream, error) {
 		stream, err := client.WatchEvents(ctx, &eventv1.WatchEventsRequest{Kinds: kinds, NewOnly: true})
-		if err != nil {
-			return callError(ctx, err)
+		if err == nil {
+			_, err = stream.Header() // comes when the peer has begun to read
 		}
-		for {
+		if err != nil {
+			return nil, callError(ctx, err)
+		}
+		return func() (*eventv1.Event, uint64, error) {
 			m, err := stream.Recv()
 			if err != nil {
-				return callError(ctx, err)
+				return nil, 0, callError(ctx, err)
 			}
-			each(m.GetEvent(), m.GetMissed())
-		}
+			return m.GetEvent(), m.GetMissed(), nil
+		}, nil
 	}
 }
 
@@ -66,18 +67,24 @@ type feed struct {
 	done   chan struct{}      // guarded by mu; closed when it has ended
 }
 
-// start replaces what runs.
-func (f *feed) start(run func(ctx context.Context)) {
+// start replaces what runs. begin returns what is to run, in a goroutine of its own; both end with ctx.
+func (f *feed) start(begin func(ctx context.Context) (run func(), err error)) error {
 	f.stop()
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	ctx, cancel := context.WithCancel(context.Background())
+	run, err := begin(ctx)
+	if err != nil {
+		cancel()
+		return err
+	}
 	done := make(chan struct{})
 	f.cancel, f.done = cancel, done
 	go func() {
 		defer close(done)
-		run(ctx)
+		run()
 	}()
+	return nil
 }
 
 // stop ends what runs, and waits for it.
@@ -98,33 +105,46 @@ func (s *Session) showEvents(kinds []string) error {
 	if s.cfg.Events == nil {
 		return errNoEvents
 	}
-	s.feed.start(func(ctx context.Context) {
-		err := s.cfg.Events(ctx, kinds, func(e *eventv1.Event, missed uint64) {
-			if missed > 0 {
-				s.cfg.Output.Println(fmt.Sprintf("… %d events are not shown: they came too fast", missed))
+	return s.feed.start(func(ctx context.Context) (func(), error) {
+		next, err := s.cfg.Events(ctx, kinds)
+		return func() {
+			err := s.showAll(next, func(e *eventv1.Event) string { return eventLine(e, s.Format()) })
+			if ctx.Err() == nil {
+				s.cfg.Output.Println("events have ended: " + err.Error())
 			}
-			s.cfg.Output.Println(eventLine(e, s.Format()))
-		})
-		if ctx.Err() == nil && err != nil {
-			s.cfg.Output.Println("events have ended: " + err.Error())
-		}
+		}, err
 	})
-	return nil
+}
+
+// showAll shows the events of a stream until it ends.
+func (s *Session) showAll(next EventStream, line func(*eventv1.Event) string) error {
+	for {
+		e, missed, err := next()
+		if err != nil {
+			return err
+		}
+		if missed > 0 {
+			s.cfg.Output.Println(fmt.Sprintf("… %d events before this one are not shown: they came too fast", missed))
+		}
+		s.cfg.Output.Println(line(e))
+	}
 }
 
 // FollowShown shows the lines that the peer shows its own user, such as messages of others, until Close: a console elsewhere
-// has them from nowhere else. It begins anew when the peer cannot be reached.
-func (s *Session) FollowShown() {
-	s.shown.start(func(ctx context.Context) {
-		for ctx.Err() == nil {
-			_ = s.cfg.Events(ctx, []string{"shown"}, func(e *eventv1.Event, missed uint64) {
-				if missed > 0 {
-					s.cfg.Output.Println("… some lines are not shown: they came too fast")
+// has them from nowhere else. It begins anew when the peer was gone for a while.
+func (s *Session) FollowShown() error {
+	return s.shown.start(func(ctx context.Context) (func(), error) {
+		next, err := s.cfg.Events(ctx, []string{"shown"})
+		return func() {
+			for ctx.Err() == nil {
+				if next != nil {
+					_ = s.showAll(next, func(e *eventv1.Event) string { return e.GetShown().GetText() })
 				}
-				s.cfg.Output.Println(e.GetShown().GetText())
-			})
-			_ = wait(ctx, followAgain)
-		}
+				if wait(ctx, followAgain) == nil {
+					next, _ = s.cfg.Events(ctx, []string{"shown"})
+				}
+			}
+		}, err
 	})
 }
 

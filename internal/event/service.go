@@ -27,6 +27,10 @@ func (s service) WatchEvents(req *eventv1.WatchEventsRequest, out grpc.ServerStr
 		after = last
 	}
 	r := s.log.Read(after)
+	// Who waits for the header knows that nothing is missed from now on.
+	if err := out.SendHeader(nil); err != nil {
+		return err
+	}
 	var missed uint64
 	for {
 		if req.GetNoFollow() && r.next > last {
