@@ -19,7 +19,7 @@ func (s *Session) Complete(ctx context.Context, line string, cursor int) (offers
 	if err != nil {
 		return nil, cursor
 	}
-	if at := strings.LastIndexByte(head[start:], '$'); at >= 0 && !strings.Contains(head[start:], "'") {
+	if at := strings.LastIndexByte(head[start:], '$'); at >= 0 && !strings.ContainsAny(head[start:], `'"`) && command.Clean(head[start:]) == head[start:] {
 		if offers := s.offerVariables(head[start:start+at], head[start+at+1:]); len(offers) > 0 {
 			return offers, start
 		}
@@ -62,7 +62,7 @@ func (s *Session) inner(words []command.Word, next int) (from int, ok bool) {
 func (s *Session) offerVariables(before, prefix string) []app.Suggestion {
 	open := ""
 	if rest, ok := strings.CutPrefix(prefix, "{"); ok {
-		open, prefix = "{", rest
+		open, prefix = "{", strings.TrimSuffix(rest, "}")
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

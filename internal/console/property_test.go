@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
 
 	"pgregory.net/rapid"
 
+	"peerlab.example/peerlab/app"
 	"peerlab.example/peerlab/internal/command"
 )
 
@@ -55,6 +57,54 @@ func TestNoLinePanicsAndOffersAreTaken(t *testing.T) {
 				if !missing && usage.Col == start+1 {
 					t.Fatalf("%q with %q put in: %v", line, o.Text, err)
 				}
+			}
+		}
+	})
+}
+
+// The same for a session, with variables, aliases and redirection; and to complete twice is to complete once.
+func TestNoLinePanicsASession(t *testing.T) {
+	t.Parallel()
+	_, exec, _ := newTestBackend(t)
+	s := newTestSession(t, onlyParse{NewLocal(exec, testLive())})
+	for _, line := range []string{"x = 5", "name = 'two words'"} {
+		if o := s.Execute(context.Background(), line, io.Discard); o.Err != nil {
+			t.Fatal(o.Err)
+		}
+	}
+	s.aliases = map[string]string{"ml": "member list", "loop": "loop"}
+	part := rapid.OneOf(lines, rapid.SampledFrom([]string{
+		"$x", "${x}", "$na", "${", "x = ", "= ", "| cat", "> ", ">> ", "ml ", "loop ", "watch -n 1s ", "time ", "execute ", "set output ", "shell ", "member info ",
+	}))
+	rapid.Check(t, func(t *rapid.T) {
+		line := strings.Join(rapid.SliceOfN(part, 0, 4).Draw(t, "parts"), "")
+		st, err := s.read(line)
+		if err == nil && st != nil {
+			for now := range len(st.line) + 2 {
+				if c := st.column(now); c < 0 || c > max(len(line), len(st.line))+2 {
+					t.Fatalf("%q became %q: column %d is %d", line, st.line, now, c)
+				}
+			}
+		}
+		cursor := rapid.IntRange(-1, len(line)+1).Draw(t, "cursor")
+		if strings.Contains(line, "trap") {
+			return
+		}
+		offers, start := s.Complete(context.Background(), line, cursor)
+		again, at := s.Complete(context.Background(), line, cursor)
+		if !slices.Equal(offers, again) || start != at || start < 0 || start > max(0, min(cursor, len(line))) {
+			t.Fatalf("%q at %d: %v from %d, then %v from %d", line, cursor, offers, start, again, at)
+		}
+		for _, o := range offers {
+			filled := line[:start] + o.Text
+			if _, err := command.Split(filled); err != nil {
+				t.Fatalf("%q with %q put in: %v", line, o.Text, err)
+			}
+			if strings.ContainsAny(o.Text, " '\"") || strings.HasSuffix(o.Text, "/") {
+				continue // the cursor is behind a quote then, or in another folder
+			}
+			if more, at := s.Complete(context.Background(), filled, len(filled)); at != start || !slices.ContainsFunc(more, func(m app.Suggestion) bool { return m.Text == o.Text }) {
+				t.Fatalf("%q with %q put in offers %v from %d, and not from %d", line, o.Text, more, at, start)
 			}
 		}
 	})

@@ -67,14 +67,14 @@ func (s *Session) toFile(ctx context.Context, st *statement, f *frame) command.O
 	if err != nil {
 		return command.Outcome{Err: err}
 	}
-	var text bytes.Buffer
+	var text results
 	f.results, f.as.To = &text, &text
 	o := s.execute(ctx, st, f)
 	if o.Err == nil && !st.target.add {
 		o.Err = truncate(file)
 	}
 	if o.Err == nil {
-		_, o.Err = file.Write(text.Bytes())
+		_, o.Err = file.Write(text.buf.Bytes())
 	}
 	if err := file.Close(); err != nil && o.Err == nil {
 		o.Err = err
@@ -83,6 +83,20 @@ func (s *Session) toFile(ctx context.Context, st *statement, f *frame) command.O
 		_ = os.Remove(file.Name())
 	}
 	return o
+}
+
+// results are what one line gives, which may be that of many commands.
+type results struct{ buf bytes.Buffer }
+
+// maxResults is how many bytes of results a line may give to a file or a program.
+const maxResults = 4 * command.MaxOutput
+
+// Write refuses what is too much.
+func (r *results) Write(p []byte) (int, error) {
+	if r.buf.Len()+len(p) > maxResults {
+		return 0, fmt.Errorf("the results of one line have more than %d MiB", maxResults>>20)
+	}
+	return r.buf.Write(p)
 }
 
 // truncate empties a file that can be: a device or a pipe cannot, and need not.
@@ -98,14 +112,14 @@ func (s *Session) toPipe(ctx context.Context, st *statement, f *frame) command.O
 	if f.as.Format == command.FormatTable {
 		f.as.Format = wants(st.target.what)
 	}
-	var text bytes.Buffer
+	var text results
 	f.results, f.as.To = &text, &text
 	o := s.execute(ctx, st, f)
 	if o.Err != nil {
 		return o
 	}
 	cmd := shellCommand(ctx, st.target.what)
-	cmd.Stdin, cmd.Env = &text, s.environment()
+	cmd.Stdin, cmd.Env = &text.buf, s.environment()
 	if t := s.cfg.Output.Terminal(); t != nil && s.cfg.Interactive {
 		resume := t.Pause()
 		defer resume()
