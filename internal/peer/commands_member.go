@@ -133,6 +133,9 @@ func (p *Peer) memberConfigure(_ context.Context, _ *app.Env, args app.Args) (an
 }
 
 func (p *Peer) memberJoin(ctx context.Context, env *app.Env, args app.Args) (any, error) {
+	if _, err := p.runningMembership("member join"); err != nil {
+		return nil, err
+	}
 	var err error
 	if addrs := args.All("addr"); len(addrs) > 0 {
 		err = p.join(ctx, addrs, sayTo(env))
@@ -196,20 +199,6 @@ func (p *Peer) memberShutdownTransport(context.Context, *app.Env, app.Args) (any
 		return nil, err
 	}
 	return p.reached(), nil
-}
-
-// runningMembership is that of a peer whose membership runs and can be heard; what is the command that needs it.
-func (p *Peer) runningMembership(what string) (*membership.Node, error) {
-	p.mu.Lock()
-	m, started := p.members, p.started
-	p.mu.Unlock()
-	switch {
-	case m == nil || !started:
-		return nil, fmt.Errorf("%s: membership does not run yet; first: member start (or init)", what)
-	case m.TransportDown():
-		return nil, fmt.Errorf("%s: the transport is shut down; first: member leave (or member shutdown)", what)
-	}
-	return m, nil
 }
 
 func tuningFields() []app.Suggestion {

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"strings"
 
-	"peerlab.example/peerlab/app"
 	"peerlab.example/peerlab/internal/membership"
 )
 
@@ -51,26 +50,4 @@ func (p *Peer) configure(t membership.Tuning) error {
 		also = "; in effect now: " + strings.Join(applied, ", ")
 	}
 	return fmt.Errorf("member configure: %s: %s%s", strings.Join(later, ", "), restart, also)
-}
-
-// state is how far this peer has come, in the words of the steps.
-func (p *Peer) state() string {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	switch {
-	case p.members == nil:
-		return "configured"
-	case !p.started:
-		return "created"
-	case p.members.TransportDown():
-		return "transport shut down"
-	case !p.joined:
-		return "started"
-	}
-	return "joined"
-}
-
-// reached is the result of a step: the state, and what else there is to know.
-func (p *Peer) reached(more ...app.Field) app.Record {
-	return append(app.Record{{Name: "state", Value: p.state()}}, more...)
 }

@@ -43,6 +43,8 @@ func inLab(t *testing.T, test func(l *testLab)) {
 	t.Helper()
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
+		// Cleanups run in reverse order: memberlist's last probes end after their peers are closed.
+		t.Cleanup(func() { <-time.After(time.Minute) })
 		l := &testLab{t: t, network: network.NewMemory(), hosts: 1}
 		l.startService()
 		defer l.stopService() // also when the test fails: a bubble does not end before its goroutines

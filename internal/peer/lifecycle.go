@@ -150,15 +150,9 @@ func (p *Peer) joinRoster(ctx context.Context, say Progress) error {
 // join joins the members at the addresses. With no address, this peer is the first of its group.
 // Members that do not answer are tried again in the background for as long as the peer runs.
 func (p *Peer) join(ctx context.Context, addrs []string, say Progress) error {
-	m := p.membership()
-	p.mu.Lock()
-	started := p.started
-	p.mu.Unlock()
-	if !started {
-		return errors.New("member join: membership does not run yet; first: member start (or init)")
-	}
-	if m.TransportDown() {
-		return errors.New("member join: the transport is shut down; first: member leave (or member shutdown)")
+	m, err := p.runningMembership("member join")
+	if err != nil {
+		return err
 	}
 	if len(addrs) > 0 {
 		n, err := m.Join(ctx, addrs)
