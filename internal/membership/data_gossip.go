@@ -152,7 +152,7 @@ func (s *store) state() []byte {
 func encodeEntry(k dataKey, e app.Entry) *membershipv1.Entry {
 	return &membershipv1.Entry{
 		App: k.app, Key: k.key, Value: e.Value, Deleted: e.Deleted,
-		Wall: uint64(e.Stamp.Wall), Logical: e.Stamp.Logical, Node: e.Stamp.Node,
+		Wall: e.Stamp.Wall, Logical: e.Stamp.Logical, Node: e.Stamp.Node,
 	}
 }
 
@@ -161,7 +161,7 @@ func decodeEntry(p *membershipv1.Entry) (dataKey, app.Entry, error) {
 	k := dataKey{app: p.GetApp(), key: p.GetKey()}
 	e := app.Entry{
 		Key: p.GetKey(), Value: slices.Clone(p.GetValue()), Deleted: p.GetDeleted(),
-		Stamp: app.Stamp{Wall: int64(p.GetWall()), Logical: p.GetLogical(), Node: p.GetNode()},
+		Stamp: app.Stamp{Wall: p.GetWall(), Logical: p.GetLogical(), Node: p.GetNode()},
 	}
 	errs := []error{checkKey(k), checkText("writer", e.Stamp.Node, maxID)}
 	if e.Stamp.Wall <= 0 {

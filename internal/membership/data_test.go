@@ -400,7 +400,7 @@ func TestEntriesFromOutsideAreChecked(t *testing.T) {
 		"long value":      func(e *membershipv1.Entry) { e.Value = make([]byte, app.MaxValue+1) },
 		"deleted value":   func(e *membershipv1.Entry) { e.Deleted = true },
 		"no stamp":        func(e *membershipv1.Entry) { e.Wall = 0 },
-		"stamp below 0":   func(e *membershipv1.Entry) { e.Wall = math.MaxUint64 },
+		"stamp below 0":   func(e *membershipv1.Entry) { e.Wall = -1 },
 		"no writer":       func(e *membershipv1.Entry) { e.Node = "" },
 		"writer too long": func(e *membershipv1.Entry) { e.Node = strings.Repeat("n", maxID+1) },
 	} {

@@ -23,7 +23,7 @@ type digest struct {
 // encode is the digest of members, and that of the data as they were at until, as it rides in an ack.
 func (d digest) encode(data uint64, until int64) []byte {
 	// A message of numbers cannot fail to encode.
-	b, _ := proto.Marshal(&membershipv1.Digest{Hash: d.hash, Alive: d.alive, DataHash: &data, DataUntil: uint64(until)})
+	b, _ := proto.Marshal(&membershipv1.Digest{Hash: d.hash, Alive: d.alive, DataHash: &data, DataUntil: until})
 	return b
 }
 
@@ -34,7 +34,7 @@ func (d digest) compare(ack []byte, data func(until int64) uint64) (members, ent
 		return false, false
 	}
 	members = d != digest{hash: m.GetHash(), alive: m.GetAlive()}
-	entries = m.DataHash != nil && m.GetDataHash() != data(int64(m.GetDataUntil()))
+	entries = m.DataHash != nil && m.GetDataHash() != data(m.GetDataUntil())
 	return members, entries
 }
 
@@ -128,7 +128,7 @@ func hashEntry(k dataKey, e app.Entry) uint64 {
 		_, _ = f.Write(binary.BigEndian.AppendUint64(number, uint64(len(part))))
 		_, _ = f.Write([]byte(part))
 	}
-	_, _ = f.Write(binary.BigEndian.AppendUint64(number, uint64(e.Stamp.Wall)))
+	_, _ = f.Write(binary.BigEndian.AppendUint64(number, uint64(e.Stamp.Wall))) //nolint:gosec // its bits are meant
 	_, _ = f.Write(binary.BigEndian.AppendUint64(number, uint64(e.Stamp.Logical)))
 	return spread(f.Sum64())
 }

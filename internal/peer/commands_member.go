@@ -12,7 +12,7 @@ import (
 )
 
 func (p *Peer) memberCommands() []app.Spec {
-	return slices.Concat(p.memberSteps(), p.memberEnds(), p.memberViews())
+	return slices.Concat(p.memberSteps(), p.memberEnds(), p.memberViews(), p.selfViews())
 }
 
 // memberSteps are the steps of joining and leaving.

@@ -64,6 +64,12 @@ func (p *Peer) memberViews() []app.Spec {
 				return p.describe(m), nil
 			},
 		},
+	}
+}
+
+// selfViews show this peer.
+func (p *Peer) selfViews() []app.Spec {
+	return []app.Spec{
 		{
 			Name: "member local", Aliases: []string{"memberlist local", "memberlist localnode"},
 			Summary: "show how far this peer has come, and what it tells of itself",

@@ -582,7 +582,7 @@ type Entry struct {
 	// The key was removed; there is no value.
 	Deleted bool `protobuf:"varint,4,opt,name=deleted,proto3" json:"deleted,omitempty"`
 	// The stamp of the writer's hybrid logical clock: Unix nanoseconds, a counter, and the id of the writer.
-	Wall          uint64 `protobuf:"fixed64,5,opt,name=wall,proto3" json:"wall,omitempty"`
+	Wall          int64  `protobuf:"fixed64,5,opt,name=wall,proto3" json:"wall,omitempty"`
 	Logical       uint32 `protobuf:"varint,6,opt,name=logical,proto3" json:"logical,omitempty"`
 	Node          string `protobuf:"bytes,7,opt,name=node,proto3" json:"node,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -647,7 +647,7 @@ func (x *Entry) GetDeleted() bool {
 	return false
 }
 
-func (x *Entry) GetWall() uint64 {
+func (x *Entry) GetWall() int64 {
 	if x != nil {
 		return x.Wall
 	}
@@ -724,7 +724,7 @@ type Digest struct {
 	// nanoseconds. A moment ago is meant, so that entries that are on their way make no difference.
 	// Members of older versions send none.
 	DataHash      *uint64 `protobuf:"fixed64,3,opt,name=data_hash,json=dataHash,proto3,oneof" json:"data_hash,omitempty"`
-	DataUntil     uint64  `protobuf:"fixed64,4,opt,name=data_until,json=dataUntil,proto3" json:"data_until,omitempty"`
+	DataUntil     int64   `protobuf:"fixed64,4,opt,name=data_until,json=dataUntil,proto3" json:"data_until,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -780,7 +780,7 @@ func (x *Digest) GetDataHash() uint64 {
 	return 0
 }
 
-func (x *Digest) GetDataUntil() uint64 {
+func (x *Digest) GetDataUntil() int64 {
 	if x != nil {
 		return x.DataUntil
 	}
@@ -829,7 +829,7 @@ const file_peerlab_membership_v1_membership_proto_rawDesc = "" +
 	"\x03key\x18\x02 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x03 \x01(\fR\x05value\x12\x18\n" +
 	"\adeleted\x18\x04 \x01(\bR\adeleted\x12\x12\n" +
-	"\x04wall\x18\x05 \x01(\x06R\x04wall\x12\x18\n" +
+	"\x04wall\x18\x05 \x01(\x10R\x04wall\x12\x18\n" +
 	"\alogical\x18\x06 \x01(\rR\alogical\x12\x12\n" +
 	"\x04node\x18\a \x01(\tR\x04node\"A\n" +
 	"\aEntries\x126\n" +
@@ -839,7 +839,7 @@ const file_peerlab_membership_v1_membership_proto_rawDesc = "" +
 	"\x05alive\x18\x02 \x01(\rR\x05alive\x12 \n" +
 	"\tdata_hash\x18\x03 \x01(\x06H\x00R\bdataHash\x88\x01\x01\x12\x1d\n" +
 	"\n" +
-	"data_until\x18\x04 \x01(\x06R\tdataUntilB\f\n" +
+	"data_until\x18\x04 \x01(\x10R\tdataUntilB\f\n" +
 	"\n" +
 	"_data_hash*b\n" +
 	"\x05State\x12\x15\n" +
