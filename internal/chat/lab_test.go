@@ -30,8 +30,10 @@ type room struct {
 	peers []*fakePeer
 }
 
-// fakePeer is an app.Peer.
+// fakePeer is an app.Peer. What the chat does not use, the embedded one leaves out.
 type fakePeer struct {
+	app.Peer
+
 	room     *room
 	self     app.Member
 	chat     *Chat
