@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"peerlab.example/peerlab/app"
+	"peerlab.example/peerlab/internal/command"
 	"peerlab.example/peerlab/internal/membership"
 	"peerlab.example/peerlab/internal/peer"
 )
@@ -25,6 +26,8 @@ type peerFlags struct {
 	coordinator string
 	noConsole   bool
 	init        string
+	allowShell  bool
+	consoleLook
 }
 
 func newPeer(std Stdio, apps []func() app.App) *cobra.Command {
@@ -44,7 +47,7 @@ func newPeer(std Stdio, apps []func() app.App) *cobra.Command {
 			return runPeer(cmd.Context(), std, &f, apps)
 		},
 	}
-	f.add(cmd, "warn")
+	f.common.add(cmd, "warn")
 	fs := cmd.Flags()
 	fs.StringVar(&f.peer.Name, "name", "", "name of the peer, unique among the live members (default peer-XXXX)")
 	fs.StringVar(&f.peer.Group, "group", "default", "group of peers that find each other")
@@ -60,6 +63,12 @@ func newPeer(std Stdio, apps []func() app.App) *cobra.Command {
 	fs.StringVar(&f.coordinator, "coordinator", "", "host:port of a coordinator that gives the commands")
 	fs.BoolVar(&f.noConsole, "no-console", false, "no console: run until a signal")
 	fs.StringVar(&f.init, "init", "auto", "join the group at the start: yes, no, or auto, which is no with -e, -f and --coordinator")
+	fs.BoolVar(&f.allowShell, "allow-shell", false, "let consoles elsewhere and coordinators run shell scripts here")
+	f.consoleLook.add(cmd)
+	fs.BoolVar(&f.allowShell, "allow-shell", false, "let callers elsewhere use the command shell")
+	fs.StringVar(&f.color, "color", "auto", "colours: auto (on a terminal, unless NO_COLOR is set), always or never")
+	fs.StringVar(&f.output, "output", "table", "how results are written: "+strings.Join(command.Formats(), ", "))
+	fs.BoolVar(&f.keepGoing, "keep-going", false, "in scripts, go on after a command that failed")
 	cmd.MarkFlagsMutuallyExclusive("exec", "file", "coordinator", "no-console")
 	return cmd
 }
