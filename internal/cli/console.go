@@ -31,9 +31,44 @@ const connectTimeout = 5 * time.Second
 type consoleFlags struct {
 	common
 	exec, file string
-	output     string
-	color      string
-	keepGoing  bool
+	consoleLook
+}
+
+// consoleLook are the flags of all that has a console.
+type consoleLook struct {
+	output    string
+	color     string
+	keepGoing bool
+}
+
+func (l *consoleLook) add(cmd *cobra.Command) {
+	fs := cmd.Flags()
+	fs.StringVar(&l.output, "output", string(command.FormatTable), "how results are written: "+strings.Join(command.Formats(), ", "))
+	fs.StringVar(&l.color, "color", "auto", "colours: auto (on a terminal, unless NO_COLOR is set), always or never")
+	fs.BoolVar(&l.keepGoing, "keep-going", false, "in scripts, go on after a command that failed")
+}
+
+// session makes the session that the flags describe.
+func (l *consoleLook) session(c console.SessionConfig) (*console.Session, error) {
+	c.KeepGoing = l.keepGoing
+	s := console.NewSession(c)
+	if err := s.SetOption("output", l.output); err != nil {
+		return nil, exit{exitUsage, fmt.Errorf("--%w", err)}
+	}
+	return s, nil
+}
+
+// wantsColor decides on colours for what goes to a terminal, or does not.
+func (l *consoleLook) wantsColor(terminal bool) (bool, error) {
+	switch l.color {
+	case "always":
+		return true, nil
+	case "never":
+		return false, nil
+	case "auto":
+		return terminal && wantColor(), nil
+	}
+	return false, exit{exitUsage, fmt.Errorf("--color %q is none of auto, always, never", l.color)}
 }
 
 func newConsole(std Stdio) *cobra.Command {
@@ -49,13 +84,10 @@ func newConsole(std Stdio) *cobra.Command {
 			return runConsole(cmd.Context(), std, &f, args[0])
 		},
 	}
-	f.add(cmd, "warn")
-	fs := cmd.Flags()
-	fs.StringVarP(&f.exec, "exec", "e", "", "run these commands, separated by ;, and end")
-	fs.StringVarP(&f.file, "file", "f", "", "run the commands in this file, and end")
-	fs.StringVar(&f.output, "output", "table", "how results are written: "+strings.Join(command.Formats(), ", "))
-	fs.StringVar(&f.color, "color", "auto", "colours: auto (on a terminal, unless NO_COLOR is set), always or never")
-	fs.BoolVar(&f.keepGoing, "keep-going", false, "in scripts, go on after a command that failed")
+	f.common.add(cmd, "warn")
+	f.consoleLook.add(cmd)
+	cmd.Flags().StringVarP(&f.exec, "exec", "e", "", "run these commands, separated by ;, and end")
+	cmd.Flags().StringVarP(&f.file, "file", "f", "", "run the commands in this file, and end")
 	cmd.MarkFlagsMutuallyExclusive("exec", "file")
 	return cmd
 }
@@ -82,15 +114,14 @@ func runConsole(ctx context.Context, std Stdio, f *consoleFlags, addr string) (e
 		return err
 	}
 	output := console.NewOutput(std.Out, std.Err)
-	session := console.NewSession(console.SessionConfig{
+	session, err := f.session(console.SessionConfig{
 		Engine: console.NewRemote(consolev1.NewConsoleServiceClient(conn)), Output: output,
-		Events:      console.ClientEvents(eventv1.NewEventServiceClient(conn)),
-		Interactive: interactive, KeepGoing: f.keepGoing,
+		Events: console.ClientEvents(eventv1.NewEventServiceClient(conn)), Interactive: interactive,
 	})
-	defer session.Close()
-	if err := session.SetOption("output", f.output); err != nil {
-		return exit{exitUsage, fmt.Errorf("--%w", err)}
+	if err != nil {
+		return err
 	}
+	defer session.Close()
 	if interactive {
 		err = remotePrompt(ctx, session, output, &remoteView{name: name + "@" + addr, client: membershipv1.NewMembershipServiceClient(conn)}, f.color)
 	} else {

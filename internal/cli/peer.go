@@ -9,7 +9,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"peerlab.example/peerlab/app"
-	"peerlab.example/peerlab/internal/command"
 	"peerlab.example/peerlab/internal/membership"
 	"peerlab.example/peerlab/internal/peer"
 )
@@ -65,10 +64,6 @@ func newPeer(std Stdio, apps []func() app.App) *cobra.Command {
 	fs.StringVar(&f.init, "init", "auto", "join the group at the start: yes, no, or auto, which is no with -e, -f and --coordinator")
 	fs.BoolVar(&f.allowShell, "allow-shell", false, "let consoles elsewhere and coordinators run shell scripts here")
 	f.consoleLook.add(cmd)
-	fs.BoolVar(&f.allowShell, "allow-shell", false, "let callers elsewhere use the command shell")
-	fs.StringVar(&f.color, "color", "auto", "colours: auto (on a terminal, unless NO_COLOR is set), always or never")
-	fs.StringVar(&f.output, "output", "table", "how results are written: "+strings.Join(command.Formats(), ", "))
-	fs.BoolVar(&f.keepGoing, "keep-going", false, "in scripts, go on after a command that failed")
 	cmd.MarkFlagsMutuallyExclusive("exec", "file", "coordinator", "no-console")
 	return cmd
 }

@@ -20,15 +20,19 @@ import (
 // fillTable makes the table of the peer's commands, its applications' and the console's.
 func (l *lab) fillTable(logs *node.Logs, live command.Live) error {
 	builtins := console.NewBuiltins(logs)
+	builtins.AllowShell = l.flags.allowShell
 	table, err := command.New(append(l.peer.Commands(), builtins.Specs()...)...)
 	if err != nil {
 		return err
 	}
 	l.executor.Table = table
 	builtins.Bind(table)
-	l.session = console.NewSession(console.SessionConfig{
+	l.session, err = l.flags.session(console.SessionConfig{
 		Engine: console.NewLocal(l.executor, live), Output: l.output, Events: console.LogEvents(l.events), Interactive: l.interactive(),
 	})
+	if err != nil {
+		return err
+	}
 	l.closers = append(l.closers, func() error { l.session.Close(); return nil })
 	return nil
 }
