@@ -303,6 +303,9 @@ func (n *Node) Self() app.Member { return n.view.me() }
 // Members is a copy of the view, oldest first, with this node; those that are gone are in it for a while.
 func (n *Node) Members() []app.Member { return n.view.members() }
 
+// Member is the member with that id, if the view has it; it may be gone.
+func (n *Node) Member(id string) (app.Member, bool) { return n.view.byID(id) }
+
 // HealthScore is memberlist's: 0 is well.
 func (n *Node) HealthScore() int {
 	if ml := n.running(); ml != nil {

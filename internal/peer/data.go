@@ -160,8 +160,8 @@ func text(value []byte) string { return strings.ToValidUTF8(string(value), "\uFF
 
 // writer is the name of the member with that id, or the id if it is not known.
 func (p *Peer) writer(id string) string {
-	for _, m := range p.Members() {
-		if m.ID == id {
+	if n := p.membership(); n != nil {
+		if m, ok := n.Member(id); ok {
 			return m.Name
 		}
 	}
