@@ -1,6 +1,7 @@
 package console
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -141,10 +142,10 @@ func (s *Session) run(ctx context.Context, st *statement, out io.Writer) command
 	var o command.Outcome
 	switch st.target.kind {
 	case toVariable:
-		f.results, f.as.To = io.Discard, io.Discard
-		o = s.execute(ctx, st, f)
-		if o.Err == nil {
-			o.Err = s.setVariable(st.capture, plain(o.JSON))
+		f.as.Format = command.FormatJSON
+		var text []byte
+		if text, o = s.collect(ctx, st, f); o.Err == nil {
+			o.Err = s.setVariable(st.capture, plain(string(bytes.TrimRight(text, "\n"))))
 		}
 	case toFile:
 		o = s.toFile(ctx, st, f)

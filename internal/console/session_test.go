@@ -69,7 +69,7 @@ func TestSessionLines(t *testing.T) {
 		{"watch a mistake", "watch membr list", "", `s:1:1: unknown command "membr"`},
 		{"watch too fast", "watch -n 1ms member list", "", "s:1:1: watch: every 1ms is less than 100ms"},
 		{"shell", "set x 5\nshell echo $x \"a   b\"; exit 4", "5 a   b\n", "s:2:1: shell: exit status 4"},
-		{"shell captured", "x = shell echo one; echo two >&2\necho \"<$x>\"", "two\n<one>\n", ""},
+		{"text captured", "x = shell echo one; echo two\necho \"<$x>\"\npart | tr a-z A-Z", "<one\ntwo>\nPART OF A LINE", ""},
 		{"shell too slow", "shell --timeout 100ms sleep 60", "", "s:1:1: it took longer than 100ms, and was ended"},
 		{"shell without a script", "shell", "", "s:1:6: shell: SCRIPT is missing"},
 		{"events without events", "events on", "", "s:1:1: this console has no events"},

@@ -1,7 +1,6 @@
 package console
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -34,13 +33,13 @@ func (b *Builtins) shell() app.Spec {
 			if env.Remote && !b.AllowShell {
 				return nil, errShellOff
 			}
-			return runShell(ctx, env, args.String("script"), args.Duration("timeout"))
+			return nil, runShell(ctx, env, args.String("script"), args.Duration("timeout"))
 		},
 	}
 }
 
-// runShell shows what the script writes as it comes, or returns it where it is wanted as a result.
-func runShell(ctx context.Context, env *app.Env, script string, timeout time.Duration) (any, error) {
+// runShell shows what the script writes as it comes.
+func runShell(ctx context.Context, env *app.Env, script string, timeout time.Duration) error {
 	if timeout > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeoutCause(ctx, timeout, fmt.Errorf("it took longer than %v, and was ended", timeout))
@@ -51,21 +50,13 @@ func runShell(ctx context.Context, env *app.Env, script string, timeout time.Dur
 	cmd.Env = os.Environ()
 	out := newLineWriter(func(line string) { _, _ = fmt.Fprintln(env.Out, command.Clean(line)) })
 	cmd.Stdout, cmd.Stderr = out, out
-	var text bytes.Buffer
-	f, _ := frameOf(ctx)
-	if f != nil {
+	if f, err := frameOf(ctx); err == nil {
 		cmd.Env = f.session.environment()
-		if f.target.kind != toScreen {
-			cmd.Stdout = &text
-		}
 	}
 	err := cmd.Run()
 	out.Flush()
 	if errors.Is(err, exec.ErrWaitDelay) {
 		err = nil // it ended; something that it left in the background still holds its output
 	}
-	if err := shellError(ctx, "shell", err); err != nil || f == nil || f.target.kind == toScreen {
-		return nil, err
-	}
-	return string(bytes.TrimRight(text.Bytes(), "\n")), nil
+	return shellError(ctx, "shell", err)
 }

@@ -67,14 +67,12 @@ func (s *Session) toFile(ctx context.Context, st *statement, f *frame) command.O
 	if err != nil {
 		return command.Outcome{Err: err}
 	}
-	var text results
-	f.results, f.as.To = &text, &text
-	o := s.execute(ctx, st, f)
+	text, o := s.collect(ctx, st, f)
 	if o.Err == nil && !st.target.add {
 		o.Err = truncate(file)
 	}
 	if o.Err == nil {
-		_, o.Err = file.Write(text.buf.Bytes())
+		_, o.Err = file.Write(text)
 	}
 	if err := file.Close(); err != nil && o.Err == nil {
 		o.Err = err
@@ -83,6 +81,21 @@ func (s *Session) toFile(ctx context.Context, st *statement, f *frame) command.O
 		_ = os.Remove(file.Name())
 	}
 	return o
+}
+
+// collect runs a statement and returns its result; of a command that has none, such as shell, what it writes.
+func (s *Session) collect(ctx context.Context, st *statement, f *frame) ([]byte, command.Outcome) {
+	var text, progress results
+	out := f.out
+	f.out, f.results, f.as.To = &progress, &text, &text
+	o := s.execute(ctx, st, f)
+	if text.buf.Len() == 0 && o.Err == nil {
+		return progress.buf.Bytes(), o
+	}
+	if _, err := out.Write(progress.buf.Bytes()); err != nil && o.Err == nil {
+		o.Err = err
+	}
+	return text.buf.Bytes(), o
 }
 
 // results are what one line gives, which may be that of many commands.
@@ -112,21 +125,20 @@ func (s *Session) toPipe(ctx context.Context, st *statement, f *frame) command.O
 	if f.as.Format == command.FormatTable {
 		f.as.Format = wants(st.target.what)
 	}
-	var text results
-	f.results, f.as.To = &text, &text
-	o := s.execute(ctx, st, f)
+	out := f.out
+	text, o := s.collect(ctx, st, f)
 	if o.Err != nil {
 		return o
 	}
 	cmd := shellCommand(ctx, st.target.what)
-	cmd.Stdin, cmd.Env = &text.buf, s.environment()
+	cmd.Stdin, cmd.Env = bytes.NewReader(text), s.environment()
 	if t := s.cfg.Output.Terminal(); t != nil && s.cfg.Interactive {
 		resume := t.Pause()
 		defer resume()
 		cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr // the terminal itself, for colours and for less
 	} else {
 		ownGroup(cmd)
-		cmd.Stdout, cmd.Stderr = f.out, f.out
+		cmd.Stdout, cmd.Stderr = out, out
 	}
 	o.Err = shellError(ctx, st.target.what, cmd.Run())
 	return o
