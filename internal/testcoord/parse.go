@@ -91,9 +91,21 @@ func (l line) text() string {
 func (l line) command() string {
 	parts := make([]string, len(l.words))
 	for i, w := range l.words {
-		parts[i] = command.Quote(w.Text)
+		parts[i] = quote(w)
 	}
 	return strings.Join(parts, " ")
+}
+
+// quote writes a word so that it is read back as what it is: a flag stays one, which a quoted word is not.
+func quote(w command.Word) string {
+	if w.Quoted || !strings.HasPrefix(w.Text, "-") {
+		return command.Quote(w.Text)
+	}
+	name, value, ok := strings.Cut(w.Text, "=")
+	if !ok {
+		return name
+	}
+	return name + "=" + command.Quote(value)
 }
 
 type parser struct {

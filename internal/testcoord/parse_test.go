@@ -97,6 +97,7 @@ func TestCommandSurvivesQuoting(t *testing.T) {
 	t.Parallel()
 	for _, src := range []string{
 		`alice msg "left side"`, `alice msg it's a "#" # comment`, `alice msg text="a b"`, `alice msg 'a\b' a\b "a\\b"`,
+		`alice msg --state alive -n 2 --text="a b" "--no" -`,
 	} {
 		s, err := Parse("x", []byte(src), fakeTable(nil))
 		if err != nil {
@@ -109,6 +110,11 @@ func TestCommandSurvivesQuoting(t *testing.T) {
 		}
 		if d := cmp.Diff(texts(want[1:]), texts(got)); d != "" {
 			t.Errorf("%s: %s", src, d)
+		}
+		for i, w := range want[1:] {
+			if strings.HasPrefix(w.Text, "-") && w.Quoted != got[i].Quoted {
+				t.Errorf("%s: %s is a flag on one side only", src, w.Text)
+			}
 		}
 	}
 }
