@@ -32,6 +32,8 @@ type Node struct {
 	store     *store
 	delegate  *delegate
 	tuning    atomic.Pointer[Tuning]
+	// suspicion is the largest SuspicionMult * SuspicionMaxMult since the start: those that are suspect keep their time.
+	suspicion atomic.Int64
 	// memberlistConf is what memberlist was made with; only retune changes it.
 	memberlistConf *memberlist.Config // set by Start
 
@@ -187,6 +189,7 @@ func (n *Node) Start(context.Context) error {
 // fixTuning sets what follows from timings that do not change while the node runs.
 func (n *Node) fixTuning() {
 	t := n.Tuning()
+	n.suspicion.Store(int64(t.SuspicionMult * t.SuspicionMaxMult))
 	n.view.patience = 4 * t.GossipInterval
 	n.gossip.queue.mult = max(t.RetransmitMult, broadcastMult)
 	n.store.settle = int64(settleRounds * t.GossipInterval)

@@ -179,7 +179,7 @@ func (n *Node) tryOnce(addrs []string) {
 func (n *Node) maxSuspicion() time.Duration {
 	t := n.Tuning()
 	members := max(1, math.Log10(max(1, float64(n.digest.members()))))
-	return time.Duration(2 * members * float64(t.SuspicionMult*t.SuspicionMaxMult) * float64(t.ProbeInterval))
+	return time.Duration(2 * members * float64(n.suspicion.Load()) * float64(t.ProbeInterval))
 }
 
 func jitter(d time.Duration) time.Duration { return rand.N(max(d, 1)) }

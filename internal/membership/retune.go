@@ -42,6 +42,7 @@ func (n *Node) Retune(t Tuning) (needsRestart []string, err error) {
 	n.tuning.Store(&t)
 	n.transport.dialTimeout.Store(int64(t.DialTimeout))
 	n.view.setKeep(t.KeepGone)
+	n.suspicion.Store(max(n.suspicion.Load(), int64(t.SuspicionMult*t.SuspicionMaxMult)))
 	if running && t != now {
 		n.retune(ml, t)
 	}

@@ -161,9 +161,11 @@ func (p *Peer) memberUpdate(ctx context.Context, _ *app.Env, _ app.Args) (any, e
 }
 
 func (p *Peer) memberLeave(ctx context.Context, _ *app.Env, args app.Args) (any, error) {
-	if p.membership() == nil {
+	m := p.membership()
+	if m == nil {
 		return nil, errors.New("member leave: this peer is in no group yet; first: member create (or init)")
 	}
+	down := m.TransportDown()
 	limit := args.Duration("timeout")
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
@@ -172,7 +174,10 @@ func (p *Peer) memberLeave(ctx context.Context, _ *app.Env, args app.Args) (any,
 		return nil, err
 	}
 	goodbye := "said"
-	if !spread {
+	switch {
+	case down:
+		goodbye = "not said: the transport is shut down"
+	case !spread:
 		goodbye = fmt.Sprintf("did not spread within %s; the others may take this peer for lost", limit)
 	}
 	return p.reached(app.Field{Name: "goodbye", Value: goodbye}), nil
