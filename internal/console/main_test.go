@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"strings"
 	"sync"
 	"testing"
@@ -21,6 +22,21 @@ type testLog struct {
 	mu    sync.Mutex
 	level string
 	file  string
+	own   map[string]string
+}
+
+func (l *testLog) Components() []string { return []string{"membership", "peer"} }
+func (l *testLog) ComponentLevels() map[string]string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return maps.Clone(l.own)
+}
+
+func (l *testLog) SetComponentLevel(component, level string) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.own = map[string]string{component: level}
+	return nil
 }
 
 func (l *testLog) Level() string { l.mu.Lock(); defer l.mu.Unlock(); return l.level }
@@ -31,7 +47,10 @@ func (l *testLog) SetLevel(s string) error {
 	return nil
 }
 func (l *testLog) ToFile(p string) error { l.mu.Lock(); defer l.mu.Unlock(); l.file = p; return nil }
-func (l *testLog) Tail(n int) []string {
+func (l *testLog) Tail(n int, component string) []string {
+	if component != "" {
+		return []string{component}
+	}
 	return []string{"first", "second\x1b[31m", "third"}[max(0, 3-n):]
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -15,13 +16,17 @@ import (
 const tailLines = 512
 
 // Logs is where the log of a node goes: to one writer (standard error, or above a live prompt), to a
-// file while one is set, and into a ring of the last 512 lines. Its level can change while it runs.
+// file while one is set, and into a ring of the last 512 lines. Its level, and those of single components, can
+// change while it runs.
 type Logs struct {
-	level atomic.Int32 // a zerolog.Level, which is between -1 and 7
-	out   io.Writer    // renders JSON lines for people, or passes them on
+	levels     atomic.Pointer[levels]
+	components []string  // sorted; those that may have a level of their own
+	out        io.Writer // renders JSON lines for people, or passes them on
 
+	set  sync.Mutex // held while levels are replaced
 	mu   sync.Mutex
 	file *os.File // guarded by mu; nil when there is none
+	path string   // guarded by mu; of file
 	ring []string // guarded by mu
 }
 
@@ -29,9 +34,10 @@ type Logs struct {
 var LogFormats = []string{"auto", "json", "console"}
 
 // NewLogs makes logs that write to w in a format: json, console, or auto, which is console on a
-// terminal. color applies to console.
-func NewLogs(w io.Writer, format, level string, terminal, color bool) (*Logs, error) {
-	l := &Logs{out: w}
+// terminal. color applies to console. components are the names that may have a level of their own.
+func NewLogs(w io.Writer, format, level string, terminal, color bool, components ...string) (*Logs, error) {
+	l := &Logs{out: w, components: slices.Sorted(slices.Values(components))}
+	l.levels.Store(&levels{})
 	switch {
 	case format == "console", format == "auto" && terminal:
 		l.out = zerolog.ConsoleWriter{Out: w, NoColor: !color, TimeFormat: "15:04:05.000"}
@@ -42,22 +48,9 @@ func NewLogs(w io.Writer, format, level string, terminal, color bool) (*Logs, er
 	return l, l.SetLevel(level)
 }
 
-// Logger is a logger that writes here.
-func (l *Logs) Logger() zerolog.Logger { return zerolog.New(l).With().Timestamp().Logger() }
-
-// Level is the lowest level that is written.
-func (l *Logs) Level() string { return l.lowest().String() }
-
-func (l *Logs) lowest() zerolog.Level { return zerolog.Level(l.level.Load()) } //nolint:gosec // see level
-
-// SetLevel changes the lowest level that is written: trace, debug, info, warn, error or disabled.
-func (l *Logs) SetLevel(level string) error {
-	lv, err := zerolog.ParseLevel(level)
-	if err != nil || level == "" {
-		return fmt.Errorf("log level %q is none of trace, debug, info, warn, error, disabled", level)
-	}
-	l.level.Store(int32(lv))
-	return nil
+// Logger is a logger that writes here. A line that nobody wants costs next to nothing.
+func (l *Logs) Logger() zerolog.Logger {
+	return zerolog.New(l).Sample(wanted{l}).With().Timestamp().Logger()
 }
 
 // ToFile adds a file that gets the same lines as JSON. It is appended to, with mode 0600. An empty
@@ -72,7 +65,7 @@ func (l *Logs) ToFile(path string) error {
 	}
 	l.mu.Lock()
 	old := l.file
-	l.file = f
+	l.file, l.path = f, path
 	l.mu.Unlock()
 	if old == nil {
 		return nil
@@ -80,11 +73,23 @@ func (l *Logs) ToFile(path string) error {
 	return old.Close()
 }
 
-// Tail returns the last n lines that were written, at most 512.
-func (l *Logs) Tail(n int) []string {
+// File is the path that ToFile was given last; "" without a file.
+func (l *Logs) File() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return append([]string(nil), l.ring[max(0, len(l.ring)-min(n, tailLines)):]...)
+	return l.path
+}
+
+// Tail returns the last n lines that were written, or those of one component; only the last 512 are kept.
+func (l *Logs) Tail(n int, component string) []string {
+	l.mu.Lock()
+	kept := l.ring[max(0, len(l.ring)-tailLines):]
+	lines := append([]string(nil), kept...)
+	l.mu.Unlock()
+	if component != "" {
+		lines = slices.DeleteFunc(lines, func(line string) bool { return string(componentOf([]byte(line))) != component })
+	}
+	return lines[max(0, len(lines)-n):]
 }
 
 // Write makes Logs a writer for zerolog, which calls WriteLevel.
@@ -92,7 +97,7 @@ func (l *Logs) Write(p []byte) (int, error) { return l.WriteLevel(zerolog.NoLeve
 
 // WriteLevel writes a line if its level is high enough.
 func (l *Logs) WriteLevel(level zerolog.Level, p []byte) (int, error) {
-	if level < l.lowest() {
+	if !l.levels.Load().writes(level, p) {
 		return len(p), nil
 	}
 	l.mu.Lock()

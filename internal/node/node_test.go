@@ -218,7 +218,7 @@ func TestLogs(t *testing.T) {
 	if got := string(saved); !strings.Contains(got, "now") || strings.Contains(got, "not in the file") {
 		t.Errorf("in the file: %s", got)
 	}
-	if got := l.Tail(1); len(got) != 1 || !strings.Contains(got[0], "not in the file") {
+	if got := l.Tail(1, ""); len(got) != 1 || !strings.Contains(got[0], "not in the file") {
 		t.Errorf("tail: %q", got)
 	}
 	if l.Level() != "debug" || l.SetLevel("loud") == nil {
