@@ -82,6 +82,8 @@ type Param struct {
 	Values []string
 	// Complete offers values beyond what Kind knows; it must answer at once, from memory.
 	Complete func() []Suggestion
+	// CompleteAfter is as Complete, and is given the values of the parameters before.
+	CompleteAfter func(before []string) []Suggestion
 }
 
 // Flag is a named argument.

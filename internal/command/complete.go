@@ -170,6 +170,7 @@ type place struct {
 // position finds what the word after words is: the value of a flag, or a parameter.
 func position(spec *app.Spec, words []Word) place {
 	next, begun := 0, false // the parameter, and whether a repeated one has a word already
+	var before []string     // the words that are values of parameters
 	for i := 0; i < len(words); i++ {
 		f := findFlag(spec, words[i].Text)
 		if words[i].Quoted || begun && isRest(spec.Params[next]) {
@@ -185,13 +186,18 @@ func position(spec *app.Spec, words []Word) place {
 			begun = true
 		case next < len(spec.Params):
 			next++
+			before = append(before, words[i].Text)
 		}
 	}
 	if next == len(spec.Params) {
 		return place{flags: true}
 	}
 	p := spec.Params[next]
-	return place{kind: p.Kind, values: p.Values, complete: p.Complete, flags: !begun || !isRest(p)}
+	complete := p.Complete
+	if p.CompleteAfter != nil {
+		complete = func() []app.Suggestion { return p.CompleteAfter(before) }
+	}
+	return place{kind: p.Kind, values: p.Values, complete: complete, flags: !begun || !isRest(p)}
 }
 
 // findFlag returns the flag that is written --NAME or -N, or nil.
