@@ -1,0 +1,183 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+
+	"peerlab.example/peerlab/internal/command"
+)
+
+// Target is a part of what runs whose fields can change. Its methods are called by one goroutine at a time.
+type Target interface {
+	// Keys are the fields that it has.
+	Keys() []string
+	// Get is the value that a field has now.
+	Get(key string) string
+	// Later names the fields that it cannot give the values of want now, and says how they can be changed. With a field
+	// it also names the one that the field inherits that value from.
+	Later(want func(key string) string) (keys []string, how string)
+	// Apply gives all fields their values, or none.
+	Apply(want func(key string) string) error
+}
+
+// Single is a Target of one field that can change at any time.
+type Single struct {
+	Key  string
+	Read func() string
+	Set  func(value string) error
+}
+
+// Keys is the one field.
+func (s Single) Keys() []string { return []string{s.Key} }
+
+// Get reads it.
+func (s Single) Get(string) string { return s.Read() }
+
+// Later names nothing.
+func (Single) Later(func(string) string) ([]string, string) { return nil, "" }
+
+// Apply sets it.
+func (s Single) Apply(want func(string) string) error { return s.Set(want(s.Key)) }
+
+// Runtime are the values of a role that runs. Its methods may be called from any goroutine.
+type Runtime struct {
+	table   *Table
+	targets []Target
+
+	mu     sync.Mutex
+	values Values // guarded by mu
+}
+
+// NewRuntime begins with values that hold already.
+func NewRuntime(v Values, targets ...Target) *Runtime {
+	return &Runtime{table: v.table, values: v, targets: targets}
+}
+
+// Values are what holds now, changes by other ways than this included.
+func (r *Runtime) Values() Values {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.observe()
+	return r.values
+}
+
+// observe takes over what was changed by other commands, with mu held. The table's order matters: a field that
+// others inherit from comes before them.
+func (r *Runtime) observe() {
+	for _, f := range r.table.fields {
+		t := r.target(f.Key)
+		if t == nil {
+			continue
+		}
+		now := t.Get(f.Key)
+		if now == r.values.Get(f.Key) {
+			continue
+		}
+		r.values = r.values.with(Said{f.Key: {Text: now, Layer: Console}})
+		if r.values.unsaid(f.Key).Text == now {
+			delete(r.values.said, f.Key) // with has made a new map
+		}
+	}
+}
+
+func (r *Runtime) target(key string) Target {
+	for _, t := range r.targets {
+		if slices.Contains(t.Keys(), key) {
+			return t
+		}
+	}
+	return nil
+}
+
+// Change is what became of one field that should change.
+type Change struct {
+	Key, Was, Value string
+	// Later says how the field can be changed; it has not been. Empty when it has.
+	Later string
+}
+
+// Apply changes what can change now, all of it or, with an error, nothing. With strict, it is an error that a field
+// cannot. Fields that have the value already are no change.
+func (r *Runtime) Apply(said Said, strict bool) ([]Change, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.observe()
+	before := r.values
+	if err := before.with(said).validate(); err != nil {
+		return nil, err
+	}
+	changes, now := r.plan(said)
+	if strict {
+		for _, c := range changes {
+			if c.Later != "" {
+				return nil, fmt.Errorf("%s: needs restart: %s", c.Key, c.Later)
+			}
+		}
+	}
+	after := before.with(now)
+	if err := after.validate(); err != nil {
+		return nil, fmt.Errorf("with what cannot change now: %w", err)
+	}
+	if err := r.apply(before, after); err != nil {
+		return nil, err
+	}
+	r.values = after
+	return changes, nil
+}
+
+// plan divides what is said into what can be changed now, and what cannot.
+func (r *Runtime) plan(said Said) (changes []Change, now Said) {
+	later := map[string]string{}
+	now = Said{}
+	for key, value := range said {
+		switch {
+		case r.target(key) != nil:
+			now[key] = value // be it the same: it may be what the field only inherits until now
+		case value.Text != r.values.Get(key):
+			later[key] = fmt.Sprintf("end it and start it again with --%s=%s, or with a file that says so", key, command.Quote(value.Text))
+		}
+	}
+	// Without a field that has to wait, others may no longer have to, or may.
+	for again := true; again; {
+		again = false
+		want := r.values.with(now).Get
+		for _, t := range r.targets {
+			keys, how := t.Later(want)
+			for _, key := range keys {
+				if _, ok := now[key]; ok {
+					delete(now, key)
+					later[key] = how
+					again = true
+				}
+			}
+		}
+	}
+	for _, key := range r.table.Keys() {
+		value, ok := said[key]
+		if !ok || value.Text == r.values.Get(key) {
+			continue
+		}
+		changes = append(changes, Change{Key: key, Was: r.values.Get(key), Value: value.Text, Later: later[key]})
+	}
+	return changes, now
+}
+
+// apply brings the targets from before to after. When one fails, those before it go back.
+func (r *Runtime) apply(before, after Values) error {
+	for i, t := range r.targets {
+		same := func(key string) bool { return before.Get(key) == after.Get(key) }
+		if !slices.ContainsFunc(t.Keys(), func(key string) bool { return !same(key) }) {
+			continue
+		}
+		if err := t.Apply(after.Get); err != nil {
+			errs := []error{err}
+			for _, done := range slices.Backward(r.targets[:i]) {
+				errs = append(errs, done.Apply(before.Get))
+			}
+			return errors.Join(errs...)
+		}
+	}
+	return nil
+}
