@@ -45,7 +45,7 @@ type App interface {
 
 // Registrar is implemented by an App that serves gRPC. Register is called once, before the
 // peer's server starts; calls may arrive while the App is not started and are best answered
-// with codes.Unavailable.
+// with codes.FailedPrecondition: codes.Unavailable would look like a broken connection, and be tried again.
 type Registrar interface {
 	Register(grpc.ServiceRegistrar)
 }
@@ -56,8 +56,16 @@ type Observer interface {
 	Observe(MemberEvent)
 }
 
-// Receiver is implemented by an App that receives what Peer.Broadcast sends.
-// Receive is called from one goroutine, between Start and Stop; it must not block for long.
+// Receiver is implemented by an App that receives what Peer.Broadcast and Peer.Send send.
+//
+// Receive is called from one goroutine, for both; it is not that of Observe, so that what both use needs a lock.
+// The first call comes after Start has returned, and none begins once the App is to stop: Stop is called after
+// the one that still runs, or after a second if that one does not return.
+//
+// Receive should not block for long: messages wait for it, up to a bound of 1024 and 16 MiB. When that is reached,
+// broadcasts are dropped and counted in the event log, and Sends are held back at their senders. Other applications and membership
+// go on. If it panics, the stack goes to the log, a Send that it was called for returns an error, and the next message is
+// received as usual. payload is the App's to keep.
 type Receiver interface {
 	Receive(from Member, payload []byte)
 }

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"context"
 	"errors"
 	"time"
 
@@ -13,6 +14,14 @@ import (
 // ErrNotStarted is what a command returns whose application is not running.
 var ErrNotStarted = errors.New("not started")
 
+// Errors of Peer.Send.
+var (
+	// ErrGone is that the member has left or was lost, or is not known.
+	ErrGone = errors.New("the member is gone")
+	// ErrNotRunning is that the member is there, and does not run the application.
+	ErrNotRunning = errors.New("the application does not run there")
+)
+
 // Peer is what a running peer offers its applications. All methods may be called from any goroutine.
 type Peer interface {
 	// Self is this member.
@@ -23,6 +32,16 @@ type Peer interface {
 	// connects in the background and is closed by the peer when the member is gone.
 	// The address is that of m.RPCAddr; an empty one is an error.
 	Dial(m Member) (grpc.ClientConnInterface, error)
+	// Send delivers payload to the same application of one member, and returns when its Receive has returned; nil
+	// means that. While the member cannot be reached it is tried again, until ctx ends, or for 10 s if ctx has no
+	// deadline. The message is delivered at most once, and what one goroutine sends to one member by Send after Send is
+	// received in that order. After an error it may have been received all the same; but never after a message
+	// whose Send began later and returned nil.
+	//
+	// Other errors than that of ctx: ErrGone, ErrNotRunning, a Receive that panicked, and more than MaxSend bytes. Up to 64 Sends to one
+	// member are under way at a time; others wait for them. It must not be called from Receive or Observe, which
+	// may not wait.
+	Send(ctx context.Context, to Member, payload []byte) error
 	// Broadcast gossips payload to the same application of all members: at least once is
 	// attempted, each member delivers it at most once, and order is not kept. At most
 	// MaxBroadcast bytes; more is an error.
@@ -43,6 +62,10 @@ type Peer interface {
 // MaxBroadcast is the largest payload of Peer.Broadcast in bytes: memberlist never sends a
 // broadcast that does not fit into one packet of 1400 bytes, with label, encryption and framing.
 const MaxBroadcast = 1024
+
+// MaxSend is the largest payload of Peer.Send in bytes: a quarter of what gRPC takes, so that one message does not
+// hold up the others on the connection for long.
+const MaxSend = 1 << 20
 
 // State is what a peer believes of a member.
 type State string

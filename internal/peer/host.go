@@ -20,8 +20,12 @@ type host struct {
 	app  app.App
 
 	mu      sync.Mutex
-	running bool   // guarded by mu
-	watcher *watch // guarded by mu; nil when the application is not told of changes of data
+	running bool     // guarded by mu
+	watcher *watch   // guarded by mu; nil when the application is not told of changes of data
+	box     *mailbox // guarded by mu; that of the last start; nil before, and if the application does not receive
+
+	out outboxes
+	in  senders
 }
 
 var _ app.Peer = (*host)(nil)
@@ -32,17 +36,24 @@ func (h *host) start(ctx context.Context) error {
 	if m == nil || !h.peer.isJoined() {
 		return fmt.Errorf("%s start: this peer is in no group yet; first: member join (or init)", h.app.Name())
 	}
-	if !h.setRunning(true) {
+	if h.isRunning() {
 		return nil
 	}
-	err := h.peer.announce(ctx)
+	box, err := h.open(m.Self().ID)
+	if err != nil {
+		return fmt.Errorf("%s start: %w", h.app.Name(), err)
+	}
+	h.setRunning(true)
+	err = h.peer.announce(ctx)
 	if err == nil {
 		err = h.app.Start(ctx, h)
 	}
 	if err != nil {
 		h.setRunning(false)
+		box.close()
 		return errors.Join(fmt.Errorf("%s start: %w", h.app.Name(), err), h.peer.announce(ctx))
 	}
+	box.start()
 	h.watch(m)
 	return nil
 }
@@ -53,21 +64,24 @@ func (h *host) halt(ctx context.Context) error {
 		return nil
 	}
 	h.setWatcher(nil)
+	box := h.mailbox()
+	box.close()
+	box.wait(ctx)
 	err := h.app.Stop(ctx)
 	h.setRunning(false)
+	if !box.wait(ctx) {
+		h.peer.log.Error().Str("app", h.app.Name()).Msg("receive has not returned; the application cannot be started again before it does")
+	}
 	if err != nil {
 		err = fmt.Errorf("%s stop: %w", h.app.Name(), err)
 	}
 	return errors.Join(err, h.peer.announce(ctx))
 }
 
-// setRunning reports whether that is a change.
-func (h *host) setRunning(on bool) bool {
+func (h *host) setRunning(on bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	changed := h.running != on
 	h.running = on
-	return changed
 }
 
 func (h *host) isRunning() bool {
@@ -82,9 +96,31 @@ func (h *host) observe(e app.MemberEvent) {
 	}
 }
 
+// open makes the mailbox of a start, for the member that this peer is.
+func (h *host) open(id string) (*mailbox, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if !h.box.hasEnded() {
+		return nil, errors.New("a Receive of the last start has not returned")
+	}
+	h.in.begin(id)
+	h.box = newMailbox(h.app, h.peer.log.With().Str("app", h.app.Name()).Logger())
+	return h.box, nil
+}
+
+// mailbox is that of the last start.
+func (h *host) mailbox() *mailbox {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.box
+}
+
+// receive takes a broadcast for the application. One for which there is no room is dropped, and told of.
 func (h *host) receive(from app.Member, payload []byte) {
-	if r, ok := h.app.(app.Receiver); ok && h.isRunning() {
-		r.Receive(from, payload)
+	if _, err := h.mailbox().put(from, payload); errors.Is(err, errFull) {
+		h.Emit(&eventv1.Event{What: &eventv1.Event_Dropped{Dropped: &eventv1.Message{
+			App: h.app.Name(), From: from.Name, To: h.peer.cfg.Name, Reason: err.Error(),
+		}}})
 	}
 }
 

@@ -18,6 +18,7 @@ import (
 	"peerlab.example/peerlab/internal/membership"
 	"peerlab.example/peerlab/internal/network"
 	"peerlab.example/peerlab/internal/node"
+	appv1 "peerlab.example/peerlab/proto/peerlab/app/v1"
 	bootstrapv1 "peerlab.example/peerlab/proto/peerlab/bootstrap/v1"
 	membershipv1 "peerlab.example/peerlab/proto/peerlab/membership/v1"
 )
@@ -119,6 +120,7 @@ func New(cfg Config, deps Deps, services ...func(grpc.ServiceRegistrar)) (*Peer,
 		Role: "peer", Name: cfg.Name, Network: deps.Network, Security: deps.Security, Events: deps.Events, Log: deps.Log,
 	})
 	membershipv1.RegisterMembershipServiceServer(p.server, membership.NewService(p.Members))
+	appv1.RegisterAppServiceServer(p.server, sendService{peer: p})
 	for _, a := range deps.Apps {
 		if a.Name() == consoleData {
 			return nil, fmt.Errorf("an application cannot be called %q: the console has data of that name", consoleData)
