@@ -14,9 +14,11 @@ import (
 	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
 
+	"peerlab.example/peerlab/app"
 	"peerlab.example/peerlab/internal/bootstrap"
 	"peerlab.example/peerlab/internal/bootstrap/store/bolt"
 	"peerlab.example/peerlab/internal/bootstrap/store/memory"
+	"peerlab.example/peerlab/internal/config"
 	"peerlab.example/peerlab/internal/event"
 	"peerlab.example/peerlab/internal/network"
 	"peerlab.example/peerlab/internal/node"
@@ -65,10 +67,31 @@ func newBootstrap(std Stdio) *cobra.Command {
 			return b.Close()
 		},
 	}
-	c.add(cmd, "info")
-	cmd.Flags().StringVar(&listen, "listen", defaultBootstrap, "host:port of gRPC; port 0 means any")
-	cmd.Flags().StringVar(&store, "store", "", "memory: or file:PATH (default file: bootstrap.db in the user's state directory)")
+	addSettings(cmd, bootstrapSettings(&c), func(v config.Values) error {
+		c.fill(v)
+		listen, store = v.Get("listen"), v.Get("store")
+		return nil
+	}).addFile(cmd)
 	return cmd
+}
+
+// bootstrapSettings are all settings of "peerlab bootstrap".
+func bootstrapSettings(c *common) *config.Table {
+	fields := []config.Field{
+		{
+			Key: "listen", Kind: app.Addr, Default: defaultBootstrap, Live: config.AtStart, Group: "service",
+			Summary: "host:port of gRPC; port 0 means any",
+		},
+		{
+			Key: "store", Kind: app.Text, Live: config.AtStart, Group: "service",
+			Summary: "memory: or file:PATH (default file: bootstrap.db in the user's state directory)",
+		},
+	}
+	table, err := config.New("peerlab bootstrap", append(fields, c.fields("info", "bootstrap", "node")...), nil)
+	if err != nil {
+		panic(err) // the table above is wrong
+	}
+	return table
 }
 
 // closingStore is a store that the process owns.

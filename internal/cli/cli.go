@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -72,7 +73,9 @@ func Run(ctx context.Context, args []string, std Stdio, apps []func() app.App) i
 	case !parsed: // cobra did not understand the command line
 		code = exitUsage
 	}
-	_, _ = fmt.Fprintf(std.Err, "peerlab: error: %s\n", command.Clean(err.Error()))
+	for line := range strings.SplitSeq(err.Error(), "\n") { // of errors that are several, each has a line
+		_, _ = fmt.Fprintf(std.Err, "peerlab: error: %s\n", command.Clean(line))
+	}
 	if !parsed {
 		_, _ = fmt.Fprintln(std.Err, "peerlab: hint: peerlab --help, or --help after a subcommand, tells what there is")
 	}

@@ -5,43 +5,93 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"peerlab.example/peerlab/app"
+	"peerlab.example/peerlab/internal/config"
 	"peerlab.example/peerlab/internal/node"
 )
 
-// common are the flags that every role has.
+// common are the settings that every role has.
 type common struct {
-	security  node.SecurityConfig
-	logLevel  string
-	logFormat string
-	logFile   string
+	security      node.SecurityConfig
+	logLevel      string
+	logFormat     string
+	logFile       string
+	logComponents map[string]string
+	components    []string // those of the role's log
 }
 
+// add gives a command that has no other settings those of every role, from flags and environment.
 func (c *common) add(cmd *cobra.Command, level string) {
-	f := cmd.Flags()
-	f.StringVar(&c.logLevel, "log-level", level, "lowest level of the log on standard error: trace, debug, info, warn, error, disabled")
-	f.StringVar(&c.logFormat, "log-format", "auto", "auto (console on a terminal, else json), json or console")
-	f.StringVar(&c.logFile, "log-file", "", "append the log to this file too")
-	f.StringVar(&c.security.TokenFile, "token-file", "", "file with the secret of the lab: calls carry it, and gossip is encrypted with a key derived from it")
-	f.StringVar(&c.security.CertFile, "tls-cert", "", "PEM certificate of this node's gRPC server")
-	f.StringVar(&c.security.KeyFile, "tls-key", "", "PEM key of the certificate")
-	f.StringVar(&c.security.CAFile, "tls-ca", "", "PEM certificates to verify others with; with it, servers demand client certificates")
-	f.BoolVar(&c.security.Insecure, "insecure", false, "allow to bind addresses that other machines can reach without TLS and token")
+	table, err := config.New("peerlab "+cmd.Name(), c.fields(level), nil)
+	if err != nil {
+		panic(err) // the table above is wrong
+	}
+	addSettings(cmd, table, func(v config.Values) error { c.fill(v); return nil })
+}
+
+// fields are the common settings; level is the role's default of the log, and components are what its log has.
+func (c *common) fields(level string, components ...string) []config.Field {
+	c.components = components
+	text := func(key, summary string) config.Field {
+		return config.Field{Key: key, Kind: app.File, Summary: summary, Live: config.AtStart, Group: "security"}
+	}
+	fields := []config.Field{
+		{
+			Key: "log-level", Kind: app.Enum, Values: node.LogLevels, Default: level, Live: config.Always, Group: "log",
+			Summary: "lowest level of the log on standard error: " + strings.Join(node.LogLevels, ", "),
+		},
+		{
+			Key: "log-format", Kind: app.Enum, Values: node.LogFormats, Default: "auto", Live: config.AtStart, Group: "log",
+			Summary: "auto (console on a terminal, else json), json or console",
+		},
+		{Key: "log-file", Kind: app.File, Live: config.Always, Group: "log", Summary: "append the log to this file too"},
+	}
+	if len(components) > 0 {
+		fields = append(fields, config.Field{
+			Key: "log-components", Kind: config.Levels, Names: components, Values: node.LogLevels, Live: config.Always, Group: "log",
+			Summary: "levels of single components, such as " + components[0] + "=debug; there are " + strings.Join(components, ", "),
+		})
+	}
+	return append(fields,
+		text("token-file", "file with the secret of the lab: calls carry it, and gossip is encrypted with a key derived from it"),
+		text("tls-cert", "PEM certificate of this node's gRPC server"),
+		text("tls-key", "PEM key of the certificate"),
+		text("tls-ca", "PEM certificates to verify others with; with it, servers demand client certificates"),
+		config.Field{
+			Key: "insecure", Kind: app.Bool, Default: "false", Live: config.AtStart, Group: "security",
+			Summary: "allow to bind addresses that other machines can reach without TLS and token",
+		},
+	)
+}
+
+// fill takes the values of fields.
+func (c *common) fill(v config.Values) {
+	c.logLevel, c.logFormat, c.logFile = v.Get("log-level"), v.Get("log-format"), v.Get("log-file")
+	if len(c.components) > 0 {
+		c.logComponents = config.ParseLevels(v.Get("log-components"))
+	}
+	c.security = node.SecurityConfig{
+		CertFile: v.Get("tls-cert"), KeyFile: v.Get("tls-key"), CAFile: v.Get("tls-ca"),
+		TokenFile: v.Get("token-file"), Insecure: v.Get("insecure") == "true",
+	}
 }
 
 // logs opens the log on w, which is a terminal or not.
 func (c *common) logs(w io.Writer, terminal bool) (*node.Logs, error) {
-	l, err := node.NewLogs(w, c.logFormat, c.logLevel, terminal, terminal && wantColor())
+	l, err := node.NewLogs(w, c.logFormat, c.logLevel, terminal, terminal && wantColor(), c.components...)
+	if err == nil {
+		err = l.SetComponentLevels(c.logComponents)
+	}
+	if err == nil && c.logFile != "" {
+		err = l.ToFile(c.logFile)
+	}
 	if err != nil {
 		return nil, exit{exitUsage, err}
-	}
-	if c.logFile != "" {
-		if err := l.ToFile(c.logFile); err != nil {
-			return nil, exit{exitUsage, err}
-		}
 	}
 	return l, nil
 }

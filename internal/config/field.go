@@ -62,7 +62,7 @@ type Field struct {
 
 // Env is the name of the variable: PEERLAB_LOG_LEVEL for log-level.
 func (f Field) Env() string {
-	return envPrefix + strings.ToUpper(strings.ReplaceAll(f.Key, "-", "_"))
+	return EnvPrefix + strings.ToUpper(strings.ReplaceAll(f.Key, "-", "_"))
 }
 
 // parse checks a value and gives it the one form in which it is kept.
@@ -72,6 +72,14 @@ func (f Field) parse(text string) (string, error) {
 		err = f.Check(value)
 	}
 	return value, err
+}
+
+// settle gives a value that others have checked the form in which it is kept.
+func (f Field) settle(text string) string {
+	if value, err := f.canonical(text); err == nil {
+		return value
+	}
+	return text
 }
 
 func (f Field) canonical(text string) (string, error) {

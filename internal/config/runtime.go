@@ -71,7 +71,7 @@ func (r *Runtime) observe() {
 		if t == nil {
 			continue
 		}
-		now := t.Get(f.Key)
+		now := f.settle(t.Get(f.Key))
 		if now == r.values.Get(f.Key) {
 			continue
 		}

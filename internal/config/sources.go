@@ -6,11 +6,11 @@ import (
 	"peerlab.example/peerlab/internal/command"
 )
 
-// envPrefix begins the names of all variables.
-const envPrefix = "PEERLAB_"
+// EnvPrefix begins the names of all variables.
+const EnvPrefix = "PEERLAB_"
 
 // ConfigEnv names the file, as the flag --config does.
-const ConfigEnv = envPrefix + "CONFIG"
+const ConfigEnv = EnvPrefix + "CONFIG"
 
 // leastTypo is the length from which on a name that is nearly a field's is taken for a mistake: short words are close to
 // each other by chance, such as HOME and NAME.
@@ -26,16 +26,16 @@ func (t *Table) FromEnvironment(environ []string) (Said, error) {
 	var names []string
 	for _, f := range t.fields {
 		fields[f.Env()] = f
-		names = append(names, strings.TrimPrefix(f.Env(), envPrefix))
+		names = append(names, strings.TrimPrefix(f.Env(), EnvPrefix))
 	}
 	for _, variable := range environ {
 		name, text, _ := strings.Cut(variable, "=")
-		rest, ours := strings.CutPrefix(name, envPrefix)
+		rest, ours := strings.CutPrefix(name, EnvPrefix)
 		f, known := fields[name]
 		switch near := command.Nearest(rest, names); {
 		case text == "" || !ours || name == ConfigEnv:
 		case !known && near != "" && len(rest) >= leastTypo:
-			problems.addf("%s: no field is called so; did you mean %q?", name, envPrefix+near)
+			problems.addf("%s: no field is called so; did you mean %q?", name, EnvPrefix+near)
 		case known:
 			value, err := f.parse(text)
 			if err != nil {

@@ -14,12 +14,18 @@ type Table struct {
 	role   string
 	fields []Field
 	// check finds what is wrong with fields together.
-	check func(get func(key string) string) []error
+	check func(get func(key string) string) []Trouble
+}
+
+// Trouble is what is wrong with fields together. Its place is that of one of them.
+type Trouble struct {
+	Key string
+	Err error
 }
 
 // New checks the fields and makes a table of them. check, which may be nil, lists what is wrong with values that are
 // right one by one. A mistake in the fields is an error: the program has it, not its user.
-func New(role string, fields []Field, check func(get func(key string) string) []error) (*Table, error) {
+func New(role string, fields []Field, check func(get func(key string) string) []Trouble) (*Table, error) {
 	t := &Table{role: role, fields: fields, check: check}
 	seen := map[string]bool{versionKey: true}
 	for _, f := range fields {

@@ -1,7 +1,6 @@
 package config
 
 import (
-	"errors"
 	"fmt"
 	"maps"
 	"strings"
@@ -67,7 +66,15 @@ func (v Values) validate() error {
 	if v.table.check == nil {
 		return nil
 	}
-	return errors.Join(v.table.check(v.Get)...)
+	var problems Problems
+	for _, trouble := range v.table.check(v.Get) {
+		err := trouble.Err
+		if from := v.Value(trouble.Key); from.Layer > Default && from.From != "" {
+			err = fmt.Errorf("%s: %w", from.From, err)
+		}
+		problems = append(problems, err)
+	}
+	return problems.err()
 }
 
 // Get is the value of a field. It panics on a key that the table does not have: that is a mistake of the programmer.
@@ -91,6 +98,7 @@ func (v Values) unsaid(key string) Value {
 		return Value{Text: f.Default}
 	}
 	text, from := f.Inherit(v.Get)
+	text = f.settle(text)
 	return Value{Text: text, From: from}
 }
 
