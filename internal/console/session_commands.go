@@ -32,8 +32,6 @@ func inSession(run sessionRun) func(context.Context, *app.Env, app.Args) (any, e
 
 // settings are the commands that change the session.
 func settings() []app.Spec {
-	switches := append(command.Formats(), onOff...)
-	slices.Sort(switches)
 	return []app.Spec{
 		{
 			Name: "set", Group: "cli", Local: true,
@@ -44,7 +42,7 @@ func settings() []app.Spec {
 			Example: "set output json",
 			Params: []app.Param{
 				{Name: "name", Kind: app.Text, Optional: true, Complete: optionNames},
-				{Name: "value", Kind: app.Text, Optional: true, Repeated: true, Complete: func() []app.Suggestion { return suggestions(switches) }},
+				{Name: "value", Kind: app.Text, Optional: true, Repeated: true, CompleteAfter: optionValues},
 			},
 			Run: inSession(runSet),
 		},
@@ -93,6 +91,8 @@ func optionNames() []app.Suggestion {
 	}
 	return out
 }
+
+func optionValues(before []string) []app.Suggestion { return suggestions(options()[before[0]]) }
 
 func suggestions(texts []string) []app.Suggestion {
 	out := make([]app.Suggestion, len(texts))

@@ -211,6 +211,8 @@ func TestSessionComplete(t *testing.T) {
 		{"time watch member info al", []string{"alice"}, 23},
 		{"set out", []string{"output"}, 4},
 		{"set output js", []string{"json", "jsonl"}, 11},
+		{"set timing ", []string{"off", "on"}, 11},
+		{"set x ", nil, 6},
 		{"events on kind=jo", []string{"kind=joined"}, 10},
 		{"help memb", []string{"member", "memberinfo", "memberlist"}, 5},
 	} {
