@@ -2,6 +2,7 @@ package cli
 
 import (
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -21,7 +22,8 @@ import (
 func (l *lab) fillTable(logs *node.Logs, live command.Live) error {
 	builtins := console.NewBuiltins(logs)
 	builtins.AllowShell = l.flags.allowShell
-	table, err := command.New(append(l.peer.Commands(), builtins.Specs()...)...)
+	specs := slices.Concat(l.peer.Commands(), settingCommands(l.flags.settings.values, l.liveSettings(logs)...), builtins.Specs())
+	table, err := command.New(specs...)
 	if err != nil {
 		return err
 	}
@@ -67,6 +69,10 @@ func peerTable(apps []func() app.App) (*command.Table, error) {
 	if err != nil {
 		return nil, err
 	}
-	table, err := command.New(append(p.Commands(), console.NewBuiltins(nil).Specs()...)...)
+	settings, err := peerSettings(&common{}, apps).Resolve()
+	if err != nil {
+		return nil, err
+	}
+	table, err := command.New(slices.Concat(p.Commands(), settingCommands(settings), console.NewBuiltins(nil).Specs())...)
 	return table, errors.Join(err, p.Close())
 }

@@ -183,7 +183,7 @@ func (c commands) load() app.Spec {
 			}
 			changes, err := c.runtime.Apply(said, false)
 			if err != nil {
-				return nil, oneLine(fmt.Errorf("%s: %w", args.String("file"), err))
+				return nil, oneLine(err)
 			}
 			t := app.Table{Columns: []string{"field", "value", "was", "state"}}
 			for _, change := range changes {

@@ -49,6 +49,14 @@ func (n *Node) Retune(t Tuning) (needsRestart []string, err error) {
 	return needsRestart, nil
 }
 
+// NeedsRestart names the fields that Retune could not give the values of t now.
+func (n *Node) NeedsRestart(t Tuning) []string {
+	if n.running() == nil {
+		return nil
+	}
+	return t.fixTo(n.Tuning())
+}
+
 // Changed are the names of the fields in which t differs from old.
 func (t Tuning) Changed(old Tuning) []string {
 	var out []string

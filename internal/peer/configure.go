@@ -36,6 +36,15 @@ func (p *Peer) Configure(t membership.Tuning) (applied, needsRestart []string, e
 	return t.Changed(before), needsRestart, nil
 }
 
+// NeedsRestart names the fields that Configure could not give the values of t now.
+func (p *Peer) NeedsRestart(t membership.Tuning) []string {
+	m := p.membership()
+	if m == nil {
+		return nil
+	}
+	return m.NeedsRestart(t)
+}
+
 // restart are the steps by which a field is changed that a running membership cannot change.
 const restart = "needs restart: member leave, member configure, init"
 
