@@ -232,7 +232,7 @@ func (r *processRunner) command(name string) (*exec.Cmd, error) {
 			args = append(args, flag, value)
 		}
 	}
-	cmd := exec.Command(path, args...) //nolint:gosec // this program itself
+	cmd := exec.Command(path, args...)      //nolint:gosec // this program itself
 	cmd.Env = withoutSettings(os.Environ()) // a suite is the same in each shell
 	// The same name as this process was called by, for programs that are several in one.
 	cmd.Args[0] = os.Args[0]
