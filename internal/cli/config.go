@@ -25,7 +25,7 @@ type settings struct {
 func addSettings(cmd *cobra.Command, table *config.Table, fill func(config.Values) error) *settings {
 	s := &settings{table: table}
 	for _, f := range table.Fields() {
-		flag := cmd.Flags().VarPF(&settingFlag{settings: s, field: f}, f.Key, "", f.Summary)
+		flag := cmd.Flags().VarPF(&settingFlag{settings: s, field: f}, f.Key, "", f.Usage())
 		flag.Hidden = f.Hidden
 		if f.Kind == app.Bool {
 			flag.NoOptDefVal = "true"

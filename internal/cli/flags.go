@@ -43,11 +43,11 @@ func (c *common) fields(level string, components ...string) []config.Field {
 	fields := []config.Field{
 		{
 			Key: "log-level", Kind: app.Enum, Values: node.LogLevels, Default: level, Live: config.Always, Group: "log",
-			Summary: "lowest level of the log on standard error: " + strings.Join(node.LogLevels, ", "),
+			Summary: "lowest level of the log on standard error",
 		},
 		{
 			Key: "log-format", Kind: app.Enum, Values: node.LogFormats, Default: "auto", Live: config.AtStart, Group: "log",
-			Summary: "auto (console on a terminal, else json), json or console",
+			Summary: "how lines of the log are written; auto is console on a terminal, else json",
 		},
 		{Key: "log-file", Kind: app.File, Live: config.Always, Group: "log", Summary: "append the log to this file too"},
 	}

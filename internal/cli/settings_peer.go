@@ -55,7 +55,7 @@ func identitySettings() []config.Field {
 		{Key: "advertise", Kind: app.Text, Summary: "IP address that others are told, when --listen and --gossip bind all (0.0.0.0)"},
 		{
 			Key: "init", Kind: app.Enum, Values: []string{"auto", "yes", "no"}, Default: "auto",
-			Summary: "join the group at the start: yes, no, or auto, which is no with -e, -f and --coordinator",
+			Summary: "join the group at the start; auto is no with -e, -f and --coordinator, else yes",
 		},
 	}
 	for i := range fields {
@@ -69,7 +69,7 @@ func membershipSettings() []config.Field {
 	fields := []config.Field{{
 		Key: "profile", Kind: app.Enum, Values: membership.Profiles(), Default: defaultProfile,
 		Live: config.WhileStopped, Group: "membership",
-		Summary: "gossip timings: " + strings.Join(membership.Profiles(), ", "),
+		Summary: "gossip timings, of which single ones can be changed",
 	}}
 	for _, s := range timings(defaultProfile) {
 		f := config.Field{
@@ -108,11 +108,11 @@ func consoleSettings() []config.Field {
 	fields := []config.Field{
 		{
 			Key: "output", Kind: app.Enum, Values: command.Formats(), Default: string(command.FormatTable), Live: config.Always,
-			Summary: "how results are written: " + strings.Join(command.Formats(), ", "),
+			Summary: "how results are written",
 		},
 		{
 			Key: "color", Kind: app.Enum, Values: []string{"auto", "always", "never"}, Default: "auto", Live: config.AtStart,
-			Summary: "colours: auto (on a terminal, unless NO_COLOR is set), always or never",
+			Summary: "whether to use colours; auto is on a terminal, unless NO_COLOR is set",
 		},
 		{Key: "keep-going", Kind: app.Bool, Default: "false", Summary: "in scripts, go on after a command that failed"},
 		{Key: "no-console", Kind: app.Bool, Default: "false", Summary: "no console: run until a signal"},

@@ -74,6 +74,14 @@ func (f Field) parse(text string) (string, error) {
 	return value, err
 }
 
+// Usage is the summary with the values that are allowed, for the help of a flag.
+func (f Field) Usage() string {
+	if f.Kind != app.Enum {
+		return f.Summary
+	}
+	return f.Summary + "; one of " + strings.Join(f.Values, ", ")
+}
+
 // settle gives a value that others have checked the form in which it is kept.
 func (f Field) settle(text string) string {
 	if value, err := f.canonical(text); err == nil {
