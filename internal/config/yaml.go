@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"regexp"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -59,14 +60,7 @@ func document(name string, data []byte) (*yaml.Node, error) {
 	case errors.Is(err, io.EOF):
 		return nil, fmt.Errorf("%s: the file is empty; a configuration begins with \"version: %d\"", name, Version)
 	case err != nil:
-		m := yamlError.FindStringSubmatch(err.Error())
-		if m == nil {
-			return nil, fmt.Errorf("%s: %w", name, err)
-		}
-		if m[1] != "" {
-			name += ":" + m[1]
-		}
-		return nil, fmt.Errorf("%s: not YAML: %s", name, m[2])
+		return nil, notYAML(name, err)
 	}
 	root := doc.Content[0]
 	if root.Kind != yaml.MappingNode {
@@ -78,6 +72,21 @@ func document(name string, data []byte) (*yaml.Node, error) {
 		return nil, fmt.Errorf("%s: only one YAML document may be in the file", name)
 	}
 	return root, nil
+}
+
+// notYAML gives an error of the YAML parser its place.
+func notYAML(name string, err error) error {
+	m := yamlError.FindStringSubmatch(err.Error())
+	if m == nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	if line, err := strconv.Atoi(m[1]); err == nil {
+		if strings.HasPrefix(m[2], "did not find expected") {
+			line++ // go.yaml.in/yaml v3.0.6, decode.go, fail: lines of the scanner are counted from 1, these from 0
+		}
+		name += ":" + strconv.Itoa(line)
+	}
+	return fmt.Errorf("%s: not YAML: %s", name, m[2])
 }
 
 func place(name string, n *yaml.Node) string { return fmt.Sprintf("%s:%d:%d", name, n.Line, n.Column) }
