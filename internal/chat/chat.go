@@ -96,7 +96,7 @@ func (r *run) linkToAll() []<-chan struct{} {
 	var tried []<-chan struct{}
 	for _, m := range r.peer.Members() {
 		if !m.Self && (m.State == app.Alive || m.State == app.Suspect) {
-			if s, _ := r.session(m); s != nil {
+			if s, _ := r.meet(m); s != nil {
 				r.keepLinked(s, 0)
 				tried = append(tried, s.tried)
 			}
@@ -123,13 +123,13 @@ func (c *Chat) Stop(ctx context.Context) error {
 		s.sayBye()
 	}
 	for _, s := range r.all() {
-		s.waitUnlinked(ctx)
+		s.waitFlushed(ctx)
 	}
 	r.mu.Lock()
 	r.stop() // under the lock, so that no task begins once it is waited for
 	r.mu.Unlock()
 	for _, s := range r.all() {
-		s.end("was not reached before the chat stopped") // and what is still queued for it is dropped, and counted
+		s.end("was not reached before the chat stopped", false) // and what is still queued for it is dropped, and counted
 	}
 	r.tasks.Wait()
 	return nil
@@ -143,11 +143,9 @@ func (c *Chat) Observe(e app.MemberEvent) {
 	}
 	switch e.Change {
 	case app.Updated:
-		if !e.Member.Runs(name) {
-			r.know(e.Member)
-			return
+		if e.Member.Runs(name) || r.with(e.Member.ID) != nil {
+			r.expect(e.Member)
 		}
-		r.expect(e.Member)
 	case app.Joined, app.Recovered:
 		// Before it has told that it runs the chat, too: what is said from now on waits for it, and is
 		// forgotten if it does not.
@@ -163,19 +161,30 @@ func (c *Chat) Observe(e app.MemberEvent) {
 // expect makes a session with a member, and sees to a link: the newcomer calls at its start, and
 // calling it as well right now would only make a second link to close.
 func (r *run) expect(m app.Member) {
-	if s, isNew := r.session(m); isNew {
+	if s, isNew := r.meet(m); isNew {
 		r.keepLinked(s, courtesy)
 	}
 }
 
-// know takes over what a member tells of itself, if there is a session with it.
-func (r *run) know(m app.Member) {
-	r.mu.Lock()
-	s := r.sessions[m.ID]
-	r.mu.Unlock()
+// meet is the session with a member that membership tells of, and whether it is new. One that was begun under another
+// name ends.
+func (r *run) meet(m app.Member) (s *session, isNew bool) {
+	if s := r.with(m.ID); s != nil && s.poses(m) {
+		r.log.Warn().Str("peer", m.Name).Str("said", s.member().Name).Msg("a link was opened under a wrong name")
+		r.end(s, "is not who it said")
+	}
+	s, isNew = r.session(m)
 	if s != nil {
 		s.know(m)
 	}
+	return s, isNew
+}
+
+// with is the session with a member, or nil.
+func (r *run) with(id string) *session {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.sessions[id]
 }
 
 // running is nil when the chat is not started.
@@ -199,7 +208,6 @@ func (r *run) session(m app.Member) (s *session, isNew bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if s := r.sessions[m.ID]; s != nil {
-		s.know(m)
 		return s, false
 	}
 	if r.closed {
@@ -213,41 +221,42 @@ func (r *run) session(m app.Member) (s *session, isNew bool) {
 
 // gone ends the session with a member, if there is one.
 func (r *run) gone(id, how string) {
-	r.mu.Lock()
-	s := r.sessions[id]
-	r.mu.Unlock()
-	if s != nil {
+	if s := r.with(id); s != nil {
 		r.end(s, how)
 	}
 }
 
 // end forgets a session. how is shown if the member took part. A newer session with the member stays.
 func (r *run) end(s *session, how string) {
-	if r.forget(s, false) {
-		r.ended(s, how)
+	if r.forget(s, func() bool { return true }) {
+		r.ended(s, how, false)
 	}
 }
 
-// endUncalled ends a session whose member is not in the chat, unless the member is calling, or has called.
-func (r *run) endUncalled(s *session, how string) bool {
-	gone := r.forget(s, true)
-	if gone {
-		r.ended(s, how)
+// endAbsent ends a session whose member says that it is not in the chat, unless the member is calling, or has
+// called. One that has announced the chat and never greeted is about to start it, or to take the announcement back.
+func (r *run) endAbsent(s *session) bool {
+	absent := r.forget(s, func() bool {
+		return s.link == nil && s.calls == 0 && (s.remote != "" || !s.m.Runs(name))
+	})
+	if absent {
+		r.ended(s, "has left", true)
 	}
-	return gone
+	return absent
 }
 
-// forget takes a session out of the map and reports whether it was there. What it heard is kept.
-func (r *run) forget(s *session, uncalled bool) bool {
+// forget takes a session out of the map if it is there, and if may says so, and reports whether it did. What it
+// heard is kept. may is called with the lock of the session held.
+func (r *run) forget(s *session, may func() bool) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if r.sessions[s.id] != s || uncalled && (s.link != nil || s.calls > 0) {
+	if r.sessions[s.id] != s || !may() {
 		return false
 	}
 	delete(r.sessions, s.id)
-	s.ended = true // no message is delivered in it any more, so that what it heard stays as it is
+	s.become(ended) // no message is delivered in it any more, so that what it heard stays as it is
 	if s.heard > 0 {
 		r.heard[s.id] = s.heard
 	}
@@ -255,8 +264,8 @@ func (r *run) forget(s *session, uncalled bool) bool {
 }
 
 // ended shows and counts what a forgotten session leaves behind.
-func (r *run) ended(s *session, how string) {
-	lost, greeted := s.end(how)
+func (r *run) ended(s *session, how string, absent bool) {
+	lost, greeted := s.end(how, absent)
 	r.mu.Lock()
 	r.dropped += lost
 	r.mu.Unlock()

@@ -305,6 +305,7 @@ func TestMemberWithoutTheChatIsNoReceiver(t *testing.T) {
 	t.Parallel()
 	r := newRoom(t, "alice", "bob")
 	alice := r.peers[0]
+	r.peers[1].self.Apps = nil
 	alice.start()
 	r.tell(app.Joined, r.peers[1])
 	out, err := alice.chat.msg(context.Background(), nil, app.NewArgs(map[string][]string{"text": {"hello"}}, nil))
@@ -327,6 +328,7 @@ func TestNobodyStaysWhoIsNoMember(t *testing.T) {
 	t.Parallel()
 	r := newRoom(t, "alice", "bob")
 	alice, bob := r.peers[0], r.peers[1]
+	bob.self.Apps = nil
 	alice.start()
 	conn, err := bob.Dial(alice.self)
 	if err != nil {

@@ -21,8 +21,26 @@ func (c *Chat) Commands() []app.Spec {
 		{
 			Name:    "chat members",
 			Summary: "list the others in the chat",
+			Detail: "state: linking (it has not greeted yet), linked, relinking (the link broke, and messages wait), or leaving.\n" +
+				"queued: messages to it that are not acknowledged yet.",
 			Example: "chat members",
 			Run:     c.members,
+		},
+		{
+			Name:    "chat ping",
+			Summary: "ask all others in the chat for an answer, and show how long each takes",
+			Detail:  "A ping goes the way of the messages, on the same link; without one, it waits for one. So rtt is what a message and its acknowledgement would take.",
+			Example: "chat ping --timeout 500ms",
+			Flags:   []app.Flag{pingTimeout},
+			Run:     c.ping,
+		},
+		{
+			Name: "chat member-ping", Aliases: []string{"chat memberping"},
+			Summary: "ask one of the others for an answer, as chat ping does; no answer is an error",
+			Example: "chat member-ping bob",
+			Params:  []app.Param{{Name: "name", Kind: app.MemberName}},
+			Flags:   []app.Flag{pingTimeout},
+			Run:     c.memberPing,
 		},
 		{
 			Name:    "chat stats",
@@ -54,7 +72,7 @@ func (c *Chat) members(context.Context, *app.Env, app.Args) (any, error) {
 	t := app.Table{Columns: []string{"name", "state", "address", "queued"}}
 	for _, s := range r.all() {
 		s.mu.Lock()
-		if s.remote != "" {
+		if s.takesPart() {
 			t.Add(s.m.Name, s.state(), s.m.RPCAddr, len(s.queue))
 		}
 		s.mu.Unlock()
@@ -62,15 +80,20 @@ func (c *Chat) members(context.Context, *app.Env, app.Args) (any, error) {
 	return t, nil
 }
 
+// takesPart reports whether the member is in the chat, as far as is known. The lock is held.
+func (s *session) takesPart() bool { return s.remote != "" || s.m.Runs(name) }
+
 // state is that of the link, for people. The lock is held.
 func (s *session) state() string {
 	switch {
-	case s.leaving:
+	case s.phase >= leaving:
 		return "leaving"
 	case s.link != nil:
 		return "linked"
+	case s.remote == "":
+		return "linking"
 	}
-	return "linking"
+	return "relinking"
 }
 
 func (c *Chat) stats(context.Context, *app.Env, app.Args) (any, error) {

@@ -21,7 +21,8 @@ const (
 	redialMost  = 3 * time.Second
 	// announceWait is how long a member that has just joined may take until its address is known here.
 	announceWait = time.Second
-	announceTick = 10 * time.Millisecond
+	// maxWord bounds the texts of a Hello in bytes: names have at most 64, ids and sessions are UUIDs.
+	maxWord = 64
 	// greetWait is how long the other may take to greet: a process that is frozen accepts a stream, and says nothing.
 	greetWait = 3 * time.Second
 )
@@ -30,7 +31,7 @@ const (
 // task runs for a session at a time.
 func (r *run) keepLinked(s *session, delay time.Duration) {
 	s.mu.Lock()
-	busy := s.linking || s.ended
+	busy := s.linking || s.phase == ended
 	s.linking = true
 	s.mu.Unlock()
 	if !busy && !r.task(func() { r.dialUntilLinked(s, delay) }) {
@@ -42,43 +43,60 @@ func (r *run) keepLinked(s *session, delay time.Duration) {
 }
 
 func (r *run) dialUntilLinked(s *session, delay time.Duration) {
-	began := time.Now()
+	if !s.unlinkedAfter(r.ctx, delay) || !r.awaitAddress(s) {
+		return
+	}
 	for wait := redialFirst; ; wait = min(2*wait, redialMost) {
-		if !s.unlinkedAfter(r.ctx, delay) {
-			return
-		}
-		if s.member().RPCAddr == "" && time.Since(began) < announceWait {
-			delay = announceTick
-			continue
-		}
 		err := r.dial(s)
 		s.mu.Lock()
 		s.firstTried()
+		if s.phase == parting {
+			wait = redialFirst // there is little time left
+		}
 		s.mu.Unlock()
 		switch {
 		case errors.Is(err, errNotInChat):
-			if r.endUncalled(s, "has left") { // it may have called meanwhile
+			if r.endAbsent(s) { // it may have called meanwhile
 				return
 			}
 		case err != nil:
 			r.log.Debug().Err(err).Str("peer", s.member().Name).Msg("no link yet")
 		}
-		delay = wait/2 + rand.N(wait)
+		if !s.unlinkedAfter(r.ctx, wait/2+rand.N(wait)) {
+			return
+		}
 	}
 }
 
-// unlinkedAfter waits, and reports whether the session still needs a link then. If not, the task is over.
+// awaitAddress waits until the member has announced its address, for at most announceWait. It is false when no link
+// is needed any more.
+func (r *run) awaitAddress(s *session) bool {
+	late := time.Now().Add(announceWait)
+	for s.member().RPCAddr == "" && time.Now().Before(late) {
+		if !s.unlinkedAfter(r.ctx, time.Until(late)) { // the announcement ends the waiting
+			return false
+		}
+	}
+	return true
+}
+
+// unlinkedAfter waits, and reports whether the session still needs a link then. If not, the task is over. It waits
+// no longer when that gets urgent: this peer wants to stop, or the other has announced another address.
 func (s *session) unlinkedAfter(ctx context.Context, delay time.Duration) bool {
 	timer := time.NewTimer(delay)
 	defer timer.Stop()
+	s.mu.Lock()
+	phase, addr := s.phase, s.m.RPCAddr
+	s.mu.Unlock()
 	for {
 		s.mu.Lock()
-		needed := s.link == nil && !s.ended && !s.leaving && !s.bye && ctx.Err() == nil
+		needed := s.needsLink() && ctx.Err() == nil
 		s.linking = needed
+		urgent := s.phase != phase || s.m.RPCAddr != addr
 		wake := s.wake
 		s.mu.Unlock()
-		if !needed {
-			return false
+		if !needed || urgent {
+			return needed
 		}
 		select {
 		case <-timer.C:
@@ -122,7 +140,7 @@ func (r *run) dial(s *session) error {
 	switch {
 	case err == nil:
 		return nil
-	case status.Code(err) == codes.FailedPrecondition:
+	case status.Code(err) == codes.FailedPrecondition, status.Code(err) == codes.Unimplemented: // not started, or not even there
 		err = errNotInChat
 	}
 	l.close()
@@ -147,6 +165,9 @@ func greet(l *link, own *chatv1.Frame, opener bool) (*chatv1.Hello, error) {
 	hello := f.GetHello()
 	if hello.GetId() == "" || hello.GetSession() == "" {
 		return nil, status.Error(codes.InvalidArgument, "the first frame of a link is a hello with id and session")
+	}
+	if max(len(hello.GetId()), len(hello.GetSession()), len(hello.GetPeerSession()), len(hello.GetName())) > maxWord {
+		return nil, status.Errorf(codes.InvalidArgument, "id, name and sessions of a hello have at most %d bytes", maxWord)
 	}
 	return hello, nil
 }

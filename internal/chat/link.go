@@ -52,7 +52,7 @@ func (s *session) attach(l *link, hello *chatv1.Hello) error {
 	s.mu.Lock()
 	old := s.link
 	switch {
-	case s.ended:
+	case s.phase == ended:
 		s.mu.Unlock()
 		return status.Error(codes.Unavailable, "the talk has ended")
 	case old != nil && old.opener < l.opener && hello.GetSession() == s.remote:
@@ -62,6 +62,7 @@ func (s *session) attach(l *link, hello *chatv1.Hello) error {
 	}
 	first := s.remote == ""
 	s.agree(hello)
+	s.pingAgain()
 	s.link = l
 	s.stats.links++
 	s.changed()
@@ -92,8 +93,8 @@ func (s *session) detach(l *link) {
 		s.link = nil
 		s.changed()
 	}
-	again := current && !s.ended && !s.leaving && !s.bye
-	gone := current && s.leaving
+	again := current && s.needsLink()
+	gone := current && s.phase == leaving
 	s.mu.Unlock()
 	switch {
 	case gone || again && !s.run.lives(s.id):
@@ -140,6 +141,10 @@ func (s *session) read(l *link) {
 				s.acknowledge(what.Ack.GetSeq())
 			}
 			s.mu.Unlock()
+		case *chatv1.Frame_Ping:
+			s.pinged(l, what.Ping.GetId())
+		case *chatv1.Frame_Pong:
+			s.ponged(what.Pong.GetId())
 		case *chatv1.Frame_Bye:
 			s.left()
 			return
@@ -150,7 +155,7 @@ func (s *session) read(l *link) {
 // left notes the other's goodbye.
 func (s *session) left() {
 	s.mu.Lock()
-	s.leaving = true
+	s.become(leaving)
 	who := s.m.Name
 	s.mu.Unlock()
 	s.run.peer.Show("presence", "* "+who+" is leaving")
@@ -194,6 +199,7 @@ func (s *session) next(l *link) (frames []*chatv1.Frame, last bool, wake <-chan 
 		s.acked = s.got
 		frames = append(frames, &chatv1.Frame{What: &chatv1.Frame_Ack{Ack: &chatv1.Ack{Seq: s.acked}}})
 	}
+	frames = append(frames, s.pingFrames()...)
 	if n := len(s.queue); n > 0 && s.queue[n-1].GetSeq() > s.written {
 		// The queue has no gaps, so that the seq of its head tells where the first unwritten message is.
 		from := int(max(s.written+1, s.queue[0].GetSeq()) - s.queue[0].GetSeq()) //nolint:gosec // at most maxQueued
@@ -202,7 +208,7 @@ func (s *session) next(l *link) (frames []*chatv1.Frame, last bool, wake <-chan 
 			s.written = m.GetSeq()
 		}
 	}
-	if s.bye && len(s.queue) == 0 {
+	if s.phase == parting && len(s.queue) == 0 {
 		return append(frames, &chatv1.Frame{What: &chatv1.Frame_Bye{Bye: &chatv1.Bye{}}}), true, nil
 	}
 	return frames, false, s.wake

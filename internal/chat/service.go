@@ -64,13 +64,18 @@ func (r *run) greeted(hello *chatv1.Hello) (*session, error) {
 	if m.ID == r.self.ID || m.Name == "" {
 		return nil, status.Error(codes.InvalidArgument, "a hello needs an id and a name of its own")
 	}
+	session := r.session
 	for _, known := range r.peer.Members() {
-		if known.ID == m.ID {
-			m = known
+		if known.ID != m.ID {
+			continue
 		}
+		if clean(known.Name) != m.Name {
+			return nil, status.Errorf(codes.InvalidArgument, "the member with that id is %s here, not %s", clean(known.Name), m.Name)
+		}
+		m, session = known, r.meet
 	}
 	for range 2 { // the first may be one that was just ended
-		if s, _ := r.session(m); s != nil && s.called() {
+		if s, _ := session(m); s != nil && s.called() {
 			return s, nil
 		}
 	}

@@ -19,6 +19,16 @@ const (
 	maxQueuedBytes = 4 << 20
 )
 
+// phase is how far a talk has come. It only goes forward.
+type phase int
+
+const (
+	talking phase = iota
+	parting       // this peer says goodbye when the queue is empty
+	leaving       // the other has said goodbye
+	ended         // it is over
+)
+
 // session is what one peer knows of its talk with another, across all links between them.
 type session struct {
 	run   *run
@@ -31,9 +41,9 @@ type session struct {
 	remote  string            // guarded by mu; the other's token; empty before its first Hello
 	link    *link             // guarded by mu; nil when there is none
 	linking bool              // guarded by mu; keepLinked runs
-	ended   bool              // guarded by mu
-	leaving bool              // guarded by mu; the other has said goodbye
-	bye     bool              // guarded by mu; this peer says goodbye when the queue is empty
+	phase   phase             // guarded by mu
+	claimed bool              // guarded by mu; the name is what its Hello says, and membership has not confirmed it yet
+	awaited bool              // guarded by mu; the member has announced the chat at some time
 	wake    chan struct{}     // guarded by mu; closed and replaced at each change
 	queue   []*chatv1.Message // guarded by mu; not acknowledged yet
 	bytes   int               // guarded by mu; of the texts in queue
@@ -45,6 +55,9 @@ type session struct {
 	before  uint64            // guarded by mu; heard, when this talk began
 	calls   int               // guarded by mu; how many streams of the other are being greeted
 	stats   stats             // guarded by mu
+	asked   uint64            // guarded by mu; the id of the last ping
+	pings   []*ping           // guarded by mu; not answered yet
+	pongs   []uint64          // guarded by mu; ids of pings of the other, to be answered
 
 	delivery sync.Mutex // held while a message is shown, which may take its time, so that the order stays
 }
@@ -60,7 +73,16 @@ type stats struct {
 
 func newSession(r *run, m app.Member) *session {
 	m.Name = clean(m.Name)
-	return &session{run: r, id: m.ID, token: uuid.NewString(), m: m, tried: make(chan struct{}), wake: make(chan struct{})}
+	return &session{
+		run: r, id: m.ID, token: uuid.NewString(), m: m, claimed: true,
+		tried: make(chan struct{}), wake: make(chan struct{}),
+	}
+}
+
+// become moves the talk on, and wakes all who wait for it. The lock is held.
+func (s *session) become(p phase) {
+	s.phase = max(s.phase, p)
+	s.changed()
 }
 
 // changed wakes all who wait for the session. The lock is held.
@@ -84,14 +106,26 @@ func (s *session) member() app.Member {
 	return s.m
 }
 
-// know takes a newer state of the member over.
+// know takes a newer state of the member over, as membership tells it.
 func (s *session) know(m app.Member) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if m.RPCAddr != "" {
-		m.Name = clean(m.Name)
-		s.m = m
+	m.Name = clean(m.Name)
+	if m.RPCAddr == "" { // not announced yet, which is no news of one that was
+		m.RPCAddr, m.Apps = s.m.RPCAddr, s.m.Apps
 	}
+	found := s.m.RPCAddr != m.RPCAddr
+	s.m, s.claimed, s.awaited = m, false, s.awaited || m.Runs(name)
+	if found {
+		s.changed()
+	}
+}
+
+// poses reports whether the other called itself otherwise than membership knows it.
+func (s *session) poses(m app.Member) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.claimed && s.m.Name != clean(m.Name)
 }
 
 // enqueue queues a message, or says why it is dropped.
@@ -99,7 +133,7 @@ func (s *session) enqueue(number uint64, text string) (reason string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
-	case s.ended || s.leaving:
+	case s.phase >= leaving:
 		return ""
 	case len(s.queue) >= maxQueued:
 		reason = fmt.Sprintf("the queue is full with %d messages", maxQueued)
@@ -160,7 +194,7 @@ func (s *session) deliver(m *chatv1.Message) error {
 	defer s.delivery.Unlock()
 	s.mu.Lock()
 	var err error
-	switch known := s.ended || m.GetSeq() <= s.got; {
+	switch known := s.phase == ended || m.GetSeq() <= s.got; {
 	case known: // sent again after a broken link
 		s.mu.Unlock()
 		return nil
@@ -194,20 +228,21 @@ func (s *session) deliver(m *chatv1.Message) error {
 	return nil
 }
 
-// end gives the session up and returns how many messages that lost, and whether the other ever greeted.
-func (s *session) end(how string) (lost uint64, greeted bool) {
+// end gives the session up and returns how many messages that lost, and whether the other ever greeted. absent is
+// that the member says itself that it is not in the chat.
+func (s *session) end(how string, absent bool) (lost uint64, greeted bool) {
 	s.mu.Lock()
 	l := s.link
 	queue := s.queue
-	s.ended, s.link, s.queue, s.bytes = true, nil, nil, 0
-	if greeted = s.remote != ""; !greeted {
-		queue = nil // it never took part, and so has missed nothing
+	s.link, s.queue, s.bytes = nil, nil, 0
+	if greeted = s.remote != ""; absent && !greeted && !s.awaited {
+		queue = nil // it never was in the chat, and so has missed nothing
 	}
 	s.stats.dropped += uint64(len(queue))
 	lost = s.stats.dropped
 	to := s.m.Name
 	s.firstTried()
-	s.changed()
+	s.become(ended)
 	s.mu.Unlock()
 	if l != nil {
 		l.close()
@@ -218,21 +253,22 @@ func (s *session) end(how string) (lost uint64, greeted bool) {
 	return lost, greeted
 }
 
-// sayBye lets the writer of the link say goodbye when the queue is empty.
+// sayBye lets the writer of the link say goodbye when the queue is empty. Without a link, one is opened at once if
+// there is something to say.
 func (s *session) sayBye() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.bye = true
-	s.changed()
+	s.become(parting)
 }
 
-// waitUnlinked waits until there is no link any more, or for the end of ctx.
-func (s *session) waitUnlinked(ctx context.Context) {
+// waitFlushed waits until there is neither a message nor a link any more, or for the end of ctx.
+func (s *session) waitFlushed(ctx context.Context) {
 	for {
 		s.mu.Lock()
-		l, wake := s.link, s.wake
+		flushed := s.link == nil && len(s.queue) == 0
+		wake := s.wake
 		s.mu.Unlock()
-		if l == nil {
+		if flushed {
 			return
 		}
 		select {
@@ -241,6 +277,11 @@ func (s *session) waitUnlinked(ctx context.Context) {
 			return
 		}
 	}
+}
+
+// needsLink reports whether there is something to do and no link to do it on. The lock is held.
+func (s *session) needsLink() bool {
+	return s.link == nil && (s.phase == talking || s.phase == parting && len(s.queue) > 0)
 }
 
 // greeted reports whether the other ever took part.
@@ -262,10 +303,11 @@ func (s *session) uses(l *link) bool {
 func (s *session) called() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !s.ended {
-		s.calls++
+	if s.phase == ended {
+		return false
 	}
-	return !s.ended
+	s.calls++
+	return true
 }
 
 func (s *session) hungUp() {

@@ -119,6 +119,8 @@ type Frame struct {
 	//	*Frame_Message
 	//	*Frame_Ack
 	//	*Frame_Bye
+	//	*Frame_Ping
+	//	*Frame_Pong
 	What          isFrame_What `protobuf_oneof:"what"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -197,6 +199,24 @@ func (x *Frame) GetBye() *Bye {
 	return nil
 }
 
+func (x *Frame) GetPing() *Ping {
+	if x != nil {
+		if x, ok := x.What.(*Frame_Ping); ok {
+			return x.Ping
+		}
+	}
+	return nil
+}
+
+func (x *Frame) GetPong() *Pong {
+	if x != nil {
+		if x, ok := x.What.(*Frame_Pong); ok {
+			return x.Pong
+		}
+	}
+	return nil
+}
+
 type isFrame_What interface {
 	isFrame_What()
 }
@@ -217,6 +237,15 @@ type Frame_Bye struct {
 	Bye *Bye `protobuf:"bytes,4,opt,name=bye,proto3,oneof"`
 }
 
+type Frame_Ping struct {
+	// Frames that a peer does not know, it passes over.
+	Ping *Ping `protobuf:"bytes,5,opt,name=ping,proto3,oneof"`
+}
+
+type Frame_Pong struct {
+	Pong *Pong `protobuf:"bytes,6,opt,name=pong,proto3,oneof"`
+}
+
 func (*Frame_Hello) isFrame_What() {}
 
 func (*Frame_Message) isFrame_What() {}
@@ -224,6 +253,10 @@ func (*Frame_Message) isFrame_What() {}
 func (*Frame_Ack) isFrame_What() {}
 
 func (*Frame_Bye) isFrame_What() {}
+
+func (*Frame_Ping) isFrame_What() {}
+
+func (*Frame_Pong) isFrame_What() {}
 
 // Hello says who speaks, and what the speaker has already received from the other side.
 type Hello struct {
@@ -451,6 +484,96 @@ func (*Bye) Descriptor() ([]byte, []int) {
 	return file_peerlab_chat_v1_chat_proto_rawDescGZIP(), []int{6}
 }
 
+// Ping asks for a Pong with the same id, on the link that carries the messages and behind those under way.
+type Ping struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            uint64                 `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Ping) Reset() {
+	*x = Ping{}
+	mi := &file_peerlab_chat_v1_chat_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Ping) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Ping) ProtoMessage() {}
+
+func (x *Ping) ProtoReflect() protoreflect.Message {
+	mi := &file_peerlab_chat_v1_chat_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Ping.ProtoReflect.Descriptor instead.
+func (*Ping) Descriptor() ([]byte, []int) {
+	return file_peerlab_chat_v1_chat_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *Ping) GetId() uint64 {
+	if x != nil {
+		return x.Id
+	}
+	return 0
+}
+
+// Pong answers a Ping. Peers of older versions send none.
+type Pong struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            uint64                 `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Pong) Reset() {
+	*x = Pong{}
+	mi := &file_peerlab_chat_v1_chat_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Pong) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Pong) ProtoMessage() {}
+
+func (x *Pong) ProtoReflect() protoreflect.Message {
+	mi := &file_peerlab_chat_v1_chat_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Pong.ProtoReflect.Descriptor instead.
+func (*Pong) Descriptor() ([]byte, []int) {
+	return file_peerlab_chat_v1_chat_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *Pong) GetId() uint64 {
+	if x != nil {
+		return x.Id
+	}
+	return 0
+}
+
 var File_peerlab_chat_v1_chat_proto protoreflect.FileDescriptor
 
 const file_peerlab_chat_v1_chat_proto_rawDesc = "" +
@@ -459,12 +582,14 @@ const file_peerlab_chat_v1_chat_proto_rawDesc = "" +
 	"\vLinkRequest\x12,\n" +
 	"\x05frame\x18\x01 \x01(\v2\x16.peerlab.chat.v1.FrameR\x05frame\"<\n" +
 	"\fLinkResponse\x12,\n" +
-	"\x05frame\x18\x01 \x01(\v2\x16.peerlab.chat.v1.FrameR\x05frame\"\xc9\x01\n" +
+	"\x05frame\x18\x01 \x01(\v2\x16.peerlab.chat.v1.FrameR\x05frame\"\xa3\x02\n" +
 	"\x05Frame\x12.\n" +
 	"\x05hello\x18\x01 \x01(\v2\x16.peerlab.chat.v1.HelloH\x00R\x05hello\x124\n" +
 	"\amessage\x18\x02 \x01(\v2\x18.peerlab.chat.v1.MessageH\x00R\amessage\x12(\n" +
 	"\x03ack\x18\x03 \x01(\v2\x14.peerlab.chat.v1.AckH\x00R\x03ack\x12(\n" +
-	"\x03bye\x18\x04 \x01(\v2\x14.peerlab.chat.v1.ByeH\x00R\x03byeB\x06\n" +
+	"\x03bye\x18\x04 \x01(\v2\x14.peerlab.chat.v1.ByeH\x00R\x03bye\x12+\n" +
+	"\x04ping\x18\x05 \x01(\v2\x15.peerlab.chat.v1.PingH\x00R\x04ping\x12+\n" +
+	"\x04pong\x18\x06 \x01(\v2\x15.peerlab.chat.v1.PongH\x00R\x04pongB\x06\n" +
 	"\x04what\"\x86\x01\n" +
 	"\x05Hello\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
@@ -478,7 +603,11 @@ const file_peerlab_chat_v1_chat_proto_rawDesc = "" +
 	"\x06number\x18\x03 \x01(\x04R\x06number\"\x17\n" +
 	"\x03Ack\x12\x10\n" +
 	"\x03seq\x18\x01 \x01(\x04R\x03seq\"\x05\n" +
-	"\x03Bye2V\n" +
+	"\x03Bye\"\x16\n" +
+	"\x04Ping\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\x04R\x02id\"\x16\n" +
+	"\x04Pong\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\x04R\x02id2V\n" +
 	"\vChatService\x12G\n" +
 	"\x04Link\x12\x1c.peerlab.chat.v1.LinkRequest\x1a\x1d.peerlab.chat.v1.LinkResponse(\x010\x01B6Z4peerlab.example/peerlab/proto/peerlab/chat/v1;chatv1b\x06proto3"
 
@@ -494,7 +623,7 @@ func file_peerlab_chat_v1_chat_proto_rawDescGZIP() []byte {
 	return file_peerlab_chat_v1_chat_proto_rawDescData
 }
 
-var file_peerlab_chat_v1_chat_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
+var file_peerlab_chat_v1_chat_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
 var file_peerlab_chat_v1_chat_proto_goTypes = []any{
 	(*LinkRequest)(nil),  // 0: peerlab.chat.v1.LinkRequest
 	(*LinkResponse)(nil), // 1: peerlab.chat.v1.LinkResponse
@@ -503,6 +632,8 @@ var file_peerlab_chat_v1_chat_proto_goTypes = []any{
 	(*Message)(nil),      // 4: peerlab.chat.v1.Message
 	(*Ack)(nil),          // 5: peerlab.chat.v1.Ack
 	(*Bye)(nil),          // 6: peerlab.chat.v1.Bye
+	(*Ping)(nil),         // 7: peerlab.chat.v1.Ping
+	(*Pong)(nil),         // 8: peerlab.chat.v1.Pong
 }
 var file_peerlab_chat_v1_chat_proto_depIdxs = []int32{
 	2, // 0: peerlab.chat.v1.LinkRequest.frame:type_name -> peerlab.chat.v1.Frame
@@ -511,13 +642,15 @@ var file_peerlab_chat_v1_chat_proto_depIdxs = []int32{
 	4, // 3: peerlab.chat.v1.Frame.message:type_name -> peerlab.chat.v1.Message
 	5, // 4: peerlab.chat.v1.Frame.ack:type_name -> peerlab.chat.v1.Ack
 	6, // 5: peerlab.chat.v1.Frame.bye:type_name -> peerlab.chat.v1.Bye
-	0, // 6: peerlab.chat.v1.ChatService.Link:input_type -> peerlab.chat.v1.LinkRequest
-	1, // 7: peerlab.chat.v1.ChatService.Link:output_type -> peerlab.chat.v1.LinkResponse
-	7, // [7:8] is the sub-list for method output_type
-	6, // [6:7] is the sub-list for method input_type
-	6, // [6:6] is the sub-list for extension type_name
-	6, // [6:6] is the sub-list for extension extendee
-	0, // [0:6] is the sub-list for field type_name
+	7, // 6: peerlab.chat.v1.Frame.ping:type_name -> peerlab.chat.v1.Ping
+	8, // 7: peerlab.chat.v1.Frame.pong:type_name -> peerlab.chat.v1.Pong
+	0, // 8: peerlab.chat.v1.ChatService.Link:input_type -> peerlab.chat.v1.LinkRequest
+	1, // 9: peerlab.chat.v1.ChatService.Link:output_type -> peerlab.chat.v1.LinkResponse
+	9, // [9:10] is the sub-list for method output_type
+	8, // [8:9] is the sub-list for method input_type
+	8, // [8:8] is the sub-list for extension type_name
+	8, // [8:8] is the sub-list for extension extendee
+	0, // [0:8] is the sub-list for field type_name
 }
 
 func init() { file_peerlab_chat_v1_chat_proto_init() }
@@ -530,6 +663,8 @@ func file_peerlab_chat_v1_chat_proto_init() {
 		(*Frame_Message)(nil),
 		(*Frame_Ack)(nil),
 		(*Frame_Bye)(nil),
+		(*Frame_Ping)(nil),
+		(*Frame_Pong)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -537,7 +672,7 @@ func file_peerlab_chat_v1_chat_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_peerlab_chat_v1_chat_proto_rawDesc), len(file_peerlab_chat_v1_chat_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   7,
+			NumMessages:   9,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
