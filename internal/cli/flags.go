@@ -23,6 +23,7 @@ type common struct {
 	logFile       string
 	logComponents map[string]string
 	components    []string // those of the role's log
+	logColor      string   // auto, always or never; empty is auto
 }
 
 // add gives a command that has no other settings those of every role, from flags and environment.
@@ -83,7 +84,7 @@ func (c *common) fill(v config.Values) {
 
 // logs opens the log on w, which is a terminal or not.
 func (c *common) logs(w io.Writer, terminal bool) (*node.Logs, error) {
-	l, err := node.NewLogs(w, c.logFormat, c.logLevel, terminal, terminal && wantColor(), c.components...)
+	l, err := node.NewLogs(w, c.logFormat, c.logLevel, terminal, c.colored(terminal), c.components...)
 	if err == nil {
 		err = l.SetComponentLevels(c.logComponents)
 	}
@@ -94,6 +95,11 @@ func (c *common) logs(w io.Writer, terminal bool) (*node.Logs, error) {
 		return nil, exit{exitUsage, err}
 	}
 	return l, nil
+}
+
+// colored says whether lines of the log that people read have colours.
+func (c *common) colored(terminal bool) bool {
+	return c.logColor == "always" || c.logColor != "never" && terminal && wantColor()
 }
 
 func (c *common) load() (*node.Security, error) {

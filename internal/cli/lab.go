@@ -70,10 +70,7 @@ func runPeer(ctx context.Context, std Stdio, f *peerFlags, apps []func() app.App
 }
 
 func newLab(std Stdio, f *peerFlags, apps []func() app.App) (*lab, error) {
-	cfg, err := f.config()
-	if err != nil {
-		return nil, exit{exitUsage, err}
-	}
+	cfg := f.peer
 	l := &lab{flags: f, std: std, network: network.System(), events: event.New(cfg.Name, event.Keep)}
 	l.output = console.NewOutput(std.Out, std.Err)
 	logs, err := f.logs(l.output.Log(), isTerminal(std.Err))

@@ -76,9 +76,7 @@ func (f *peerFlags) fill(v config.Values) error {
 		}
 	}
 	f.allowShell = v.Get("allow-shell") == "true"
+	f.logColor = v.Get("color")
 	f.consoleLook = consoleLook{output: v.Get("output"), color: v.Get("color"), keepGoing: v.Get("keep-going") == "true"}
 	return err
 }
-
-// config is what the settings say of the peer itself.
-func (f *peerFlags) config() (peer.Config, error) { return f.peer, nil }

@@ -42,7 +42,7 @@ func (c commands) spec(word string, s app.Spec) app.Spec {
 // fields offers the keys, with what the fields have now.
 func (c commands) fields() []app.Suggestion {
 	var out []app.Suggestion
-	values := c.runtime.Values()
+	values := c.runtime.peek()
 	for _, key := range c.table.Keys() {
 		out = append(out, app.Suggestion{Text: key, Description: values.Get(key)})
 	}
@@ -58,7 +58,7 @@ func (c commands) offers(before []string) []app.Suggestion {
 	if err != nil {
 		return nil
 	}
-	now := c.runtime.Values().Get(f.Key)
+	now := c.runtime.peek().Get(f.Key)
 	var out []app.Suggestion
 	for _, v := range f.offers() {
 		s := app.Suggestion{Text: v}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"peerlab.example/peerlab/internal/command"
 )
@@ -46,40 +47,53 @@ type Runtime struct {
 	table   *Table
 	targets []Target
 
-	mu     sync.Mutex
-	values Values // guarded by mu
+	mu     sync.Mutex // held while values are replaced
+	values atomic.Pointer[Values]
 }
 
 // NewRuntime begins with values that hold already.
 func NewRuntime(v Values, targets ...Target) *Runtime {
-	return &Runtime{table: v.table, values: v, targets: targets}
+	r := &Runtime{table: v.table, targets: targets}
+	r.values.Store(&v)
+	return r
 }
 
 // Values are what holds now, changes by other ways than this included.
 func (r *Runtime) Values() Values {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.observe()
-	return r.values
+	return r.observe()
+}
+
+// peek is as Values, but does not wait for a change that is being made: it answers at once.
+func (r *Runtime) peek() Values {
+	if !r.mu.TryLock() {
+		return *r.values.Load()
+	}
+	defer r.mu.Unlock()
+	return r.observe()
 }
 
 // observe takes over what was changed by other commands, with mu held. The table's order matters: a field that
 // others inherit from comes before them.
-func (r *Runtime) observe() {
+func (r *Runtime) observe() Values {
+	values := *r.values.Load()
 	for _, f := range r.table.fields {
 		t := r.target(f.Key)
 		if t == nil {
 			continue
 		}
 		now := f.settle(t.Get(f.Key))
-		if now == r.values.Get(f.Key) {
+		if now == values.Get(f.Key) {
 			continue
 		}
-		r.values = r.values.with(Said{f.Key: {Text: now, Layer: Console}})
-		if r.values.unsaid(f.Key).Text == now {
-			delete(r.values.said, f.Key) // with has made a new map
+		values = values.with(Said{f.Key: {Text: now, Layer: Console}})
+		if values.unsaid(f.Key).Text == now {
+			delete(values.said, f.Key) // with has made a new map
 		}
 	}
+	r.values.Store(&values)
+	return values
 }
 
 func (r *Runtime) target(key string) Target {
@@ -103,12 +117,11 @@ type Change struct {
 func (r *Runtime) Apply(said Said, strict bool) ([]Change, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.observe()
-	before := r.values
+	before := r.observe()
 	if err := before.with(said).validate(); err != nil {
 		return nil, err
 	}
-	changes, now := r.plan(said)
+	changes, now := r.plan(before, said)
 	if strict {
 		for _, c := range changes {
 			if c.Later != "" {
@@ -123,26 +136,26 @@ func (r *Runtime) Apply(said Said, strict bool) ([]Change, error) {
 	if err := r.apply(before, after); err != nil {
 		return nil, err
 	}
-	r.values = after
+	r.values.Store(&after)
 	return changes, nil
 }
 
 // plan divides what is said into what can be changed now, and what cannot.
-func (r *Runtime) plan(said Said) (changes []Change, now Said) {
+func (r *Runtime) plan(before Values, said Said) (changes []Change, now Said) {
 	later := map[string]string{}
 	now = Said{}
 	for key, value := range said {
 		switch {
 		case r.target(key) != nil:
 			now[key] = value // be it the same: it may be what the field only inherits until now
-		case value.Text != r.values.Get(key):
+		case value.Text != before.Get(key):
 			later[key] = fmt.Sprintf("end it and start it again with --%s=%s, or with a file that says so", key, command.Quote(value.Text))
 		}
 	}
 	// Without a field that has to wait, others may no longer have to, or may.
 	for again := true; again; {
 		again = false
-		want := r.values.with(now).Get
+		want := before.with(now).Get
 		for _, t := range r.targets {
 			keys, how := t.Later(want)
 			for _, key := range keys {
@@ -156,10 +169,10 @@ func (r *Runtime) plan(said Said) (changes []Change, now Said) {
 	}
 	for _, key := range r.table.Keys() {
 		value, ok := said[key]
-		if !ok || value.Text == r.values.Get(key) {
+		if !ok || value.Text == before.Get(key) {
 			continue
 		}
-		changes = append(changes, Change{Key: key, Was: r.values.Get(key), Value: value.Text, Later: later[key]})
+		changes = append(changes, Change{Key: key, Was: before.Get(key), Value: value.Text, Later: later[key]})
 	}
 	return changes, now
 }
