@@ -103,6 +103,10 @@ func runConsole(ctx context.Context, std Stdio, f *consoleFlags, addr string) (e
 	}
 	defer func() { err = errors.Join(err, conn.Close()) }()
 	interactive := f.exec == "" && f.file == "" && term.Available()
+	color, err := f.wantsColor(isTerminal(std.Out))
+	if err != nil {
+		return err
+	}
 	signals := []os.Signal{syscall.SIGTERM, syscall.SIGHUP}
 	if !interactive {
 		signals = append(signals, os.Interrupt)
@@ -123,7 +127,8 @@ func runConsole(ctx context.Context, std Stdio, f *consoleFlags, addr string) (e
 	}
 	defer session.Close()
 	if interactive {
-		err = remotePrompt(ctx, session, output, &remoteView{name: name + "@" + addr, client: membershipv1.NewMembershipServiceClient(conn)}, f.color)
+		view := &remoteView{name: name + "@" + addr, client: membershipv1.NewMembershipServiceClient(conn)}
+		err = remotePrompt(ctx, session, output, view, color)
 	} else {
 		err = runLines(ctx, session, output, std.In, f.exec, f.file)
 	}
@@ -148,13 +153,15 @@ func whoIs(ctx context.Context, conn *grpc.ClientConn, addr string) (string, err
 }
 
 // remotePrompt is a prompt that shows what its peer shows, and who is there.
-func remotePrompt(ctx context.Context, session *console.Session, output *console.Output, view *remoteView, color string) error {
+func remotePrompt(ctx context.Context, session *console.Session, output *console.Output, view *remoteView, color bool) error {
 	ctx, cancel := context.WithCancel(ctx)
 	var following sync.WaitGroup
 	following.Go(func() { view.follow(ctx) })
 	err := session.FollowShown()
 	if err == nil {
-		err = term.Run(ctx, term.Config{Backend: session, Output: output, History: newHistory(), Prefix: view.prefix})
+		err = term.Run(ctx, term.Config{
+			Backend: session, Output: output, History: newHistory(), Prefix: view.prefix, Alarm: view.alarm, Color: color,
+		})
 	}
 	cancel()
 	following.Wait()

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"syscall"
 	"time"
 
@@ -197,6 +198,10 @@ func (l *lab) script(ctx context.Context, run func() error) error {
 // console opens the prompt at once, while the peer joins its group in the background: a
 // bootstrap service that is not there yet must not keep the user from looking around.
 func (l *lab) console(ctx context.Context) error {
+	color, err := l.flags.wantsColor(isTerminal(l.std.Out))
+	if err != nil {
+		return err
+	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	joined := make(chan error, 1)
@@ -210,7 +215,9 @@ func (l *lab) console(ctx context.Context) error {
 		joined <- err
 	}()
 	history := newHistory()
-	err := term.Run(ctx, term.Config{Backend: l.session, Output: l.output, Prefix: l.prefix, History: history})
+	err = term.Run(ctx, term.Config{
+		Backend: l.session, Output: l.output, Prefix: l.prefix, Alarm: l.suspects, Color: color, History: history,
+	})
 	cancel(context.Canceled)
 	if initErr := <-joined; initErr != nil && !errors.Is(initErr, context.Canceled) {
 		return initErr
@@ -223,6 +230,11 @@ func (l *lab) prefix() string {
 		return fmt.Sprintf("%s (%d alive)> ", l.peer.Name(), n)
 	}
 	return l.peer.Name() + "> "
+}
+
+// suspects reports whether somebody is suspected.
+func (l *lab) suspects() bool {
+	return slices.ContainsFunc(l.peer.Members(), func(m app.Member) bool { return m.State == app.Suspect })
 }
 
 // newHistory is the history that all consoles of the user share.

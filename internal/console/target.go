@@ -191,4 +191,3 @@ func shellError(ctx context.Context, line string, err error) error {
 	}
 	return fmt.Errorf("%s: %w", line, err)
 }
-

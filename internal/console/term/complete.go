@@ -50,7 +50,7 @@ func (f *front) complete(d prompt.Document) []prompt.Suggest {
 	if head+tail == "" && key == prompt.Escape {
 		return nil // before a key, where go-prompt still needs the prefix that it has drawn
 	}
-	f.prefix.set(f.Prefix(), f.popup.cols)
+	f.look(f.popup.cols)
 	f.popup.head, f.popup.tail, f.popup.offers = head, tail, nil
 	rows := f.fit(head + tail)
 	room := f.popup.cols - runewidth.StringWidth(f.prefix.get()) - 1
@@ -113,11 +113,23 @@ func (f *front) recall(b *prompt.Buffer) {
 	}
 }
 
+// look takes the prefix and its colour from the peer. It is called by go-prompt's goroutine, before it draws.
+func (f *front) look(cols int) {
+	alarm := f.Alarm()
+	f.prefix.set(f.Prefix(), alarm, cols)
+	color := prompt.Blue
+	if alarm {
+		color = prompt.Red
+	}
+	f.set(prompt.OptionPrefixTextColor(color))
+}
+
 // prefix is what the prompt shows before the line.
 type prefix struct {
-	mu   sync.Mutex
-	full string // guarded by mu
-	text string // guarded by mu; full, cleaned and cut to half of the width
+	mu    sync.Mutex
+	full  string // guarded by mu
+	alarm bool   // guarded by mu
+	text  string // guarded by mu; full, cleaned and cut to half of the width
 }
 
 func (p *prefix) get() string {
@@ -126,18 +138,18 @@ func (p *prefix) get() string {
 	return p.text
 }
 
-func (p *prefix) set(full string, cols int) {
+func (p *prefix) set(full string, alarm bool, cols int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.full = full
+	p.full, p.alarm = full, alarm
 	p.text = command.Clean(full)
 	if runewidth.StringWidth(p.text) > max(cols/2, 2) {
 		p.text = runewidth.Truncate(p.text, max(cols/2, 2), "> ")
 	}
 }
 
-func (p *prefix) changed(full string) bool {
+func (p *prefix) changed(full string, alarm bool) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.full != full
+	return p.full != full || p.alarm != alarm
 }

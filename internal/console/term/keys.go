@@ -16,6 +16,28 @@ const (
 	keyEscape    = 0x1b
 )
 
+// What a terminal sends around pasted text, once it is told to (xterm, "bracketed paste mode").
+const (
+	pasteBegin = "\x1b[200~"
+	pasteEnd   = "\x1b[201~"
+	pasteOn    = "\x1b[?2004h"
+	pasteOff   = "\x1b[?2004l"
+)
+
+// pastedKey is a key of a paste as if it had been typed: text stays, line ends run the lines, a tab does not complete,
+// and nothing else does anything.
+func pastedKey(key []byte) []byte {
+	switch c := key[0]; {
+	case c == '\r' || c == '\n':
+		return []byte{'\r'}
+	case c == '\t':
+		return []byte{' '}
+	case c < ' ' || c == 0x7f:
+		return nil
+	}
+	return key
+}
+
 // splitKeys cuts what a terminal sent into the keys that go-prompt knows: control characters and escape
 // sequences one by one, and the text between them in one piece. Sequences that go-prompt does
 // not know are dropped: it would insert them as text. rest is a sequence or a character that has not
@@ -99,7 +121,7 @@ func known(seq []byte) []byte {
 	case "\x1bOF":
 		seq = []byte("\x1b[F")
 	}
-	if prompt.GetKey(seq) == prompt.NotDefined {
+	if text := string(seq); text != pasteBegin && text != pasteEnd && prompt.GetKey(seq) == prompt.NotDefined {
 		return nil
 	}
 	return seq

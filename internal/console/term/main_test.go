@@ -60,7 +60,10 @@ func helper(mode string) int {
 	if mode == "chat" {
 		go h.chat(ctx)
 	}
-	err = Run(ctx, Config{Backend: backend, Output: output, Prefix: h.prefix, History: console.NewHistory(os.Getenv("HELPER_HISTORY"))})
+	err = Run(ctx, Config{
+		Backend: backend, Output: output, Prefix: h.prefix, Alarm: h.alarm.Load, Color: os.Getenv("NO_COLOR") == "",
+		History: console.NewHistory(os.Getenv("HELPER_HISTORY")),
+	})
 	if errors.Is(err, context.Canceled) {
 		return 143
 	}
@@ -75,6 +78,7 @@ type helperPeer struct {
 	asked   atomic.Int64 // how often the members were asked for since "shrink"
 	shrink  atomic.Bool
 	panic   atomic.Bool
+	alarm   atomic.Bool
 	alive   atomic.Int64
 }
 
@@ -136,6 +140,8 @@ func (h *helperPeer) specs() []app.Spec {
 			})},
 		{Name: "alive", Summary: "change the prompt", Example: "alive 3", Params: []app.Param{{Name: "n", Kind: app.Int}},
 			Run: do(func(_ context.Context, _ *app.Env, args app.Args) { h.alive.Store(int64(args.Int("n"))) })},
+		{Name: "alarm", Summary: "make the prompt red", Example: "alarm",
+			Run: do(func(context.Context, *app.Env, app.Args) { h.alarm.Store(true) })},
 		{Name: "shrink", Summary: "lose members one by one", Example: "shrink",
 			Run: do(func(context.Context, *app.Env, app.Args) { h.shrink.Store(true) })},
 		{Name: "crash", Summary: "panic in this command", Example: "crash",

@@ -42,6 +42,7 @@ type parser struct {
 	end         ending
 	keys        [][]byte  // read and not yet handed over
 	partial     []byte    // the begin of a key
+	pasting     bool      // what comes was pasted
 	stopping    bool      // Ctrl-C and Ctrl-D come before all else
 	redo        bool      // an Enter that is not the user's comes before all else
 	refresh     bool      // a key that does nothing but draw is wanted
@@ -71,7 +72,16 @@ func (p *parser) Setup() error {
 		return p.fail(err)
 	}
 	p.active, p.gate, p.redo, p.end = true, false, false, endEOF
-	return nil
+	return p.tell(pasteOn)
+}
+
+// tell writes to the terminal itself; mu is held.
+func (p *parser) tell(sequence string) error {
+	_, err := unix.Write(p.fd, []byte(sequence))
+	if errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.EINTR) {
+		return nil // a terminal that takes nothing now need not know of pastes
+	}
+	return p.fail(err)
 }
 
 // TearDown puts the terminal back as it was found. It may be called at any time, and more than once.
@@ -82,7 +92,7 @@ func (p *parser) TearDown() error {
 	if p.cooked == nil {
 		return nil
 	}
-	return p.fail(xterm.Restore(p.fd, p.cooked))
+	return errors.Join(p.tell(pasteOff), p.fail(xterm.Restore(p.fd, p.cooked)))
 }
 
 func (p *parser) fail(err error) error {
@@ -99,6 +109,12 @@ func (p *parser) GetWinSize() *prompt.WinSize {
 		cols, rows = 80, 24
 	}
 	return &prompt.WinSize{Row: uint16(rows), Col: uint16(cols)}
+}
+
+// size is GetWinSize for those who count rows first.
+func (p *parser) size() (rows, cols int) {
+	w := p.GetWinSize()
+	return int(w.Row), int(w.Col)
 }
 
 // Read returns the next key, or EAGAIN when there is none for now.
@@ -146,9 +162,25 @@ func (p *parser) fill() error {
 		return nil
 	}
 	keys, rest := splitKeys(append(p.partial, chunk...), n == 0)
-	p.keys = append(p.keys, keys...)
+	p.take(keys)
 	p.partial = append([]byte(nil), rest...)
 	return nil
+}
+
+// take adds keys that were read; mu is held.
+func (p *parser) take(keys [][]byte) {
+	for _, key := range keys {
+		switch text := string(key); {
+		case text == pasteBegin, text == pasteEnd:
+			p.pasting = text == pasteBegin
+			continue
+		case p.pasting:
+			key = pastedKey(key)
+		}
+		if len(key) > 0 {
+			p.keys = append(p.keys, key)
+		}
+	}
 }
 
 // next takes the key that comes first.

@@ -17,6 +17,7 @@ import (
 type screen struct {
 	out   io.Writer
 	color bool
+	size  func() (rows, cols int)
 
 	// Of the goroutine that runs go-prompt.
 	batch []byte
@@ -28,12 +29,15 @@ type screen struct {
 	live   bool   // whether the frame is on the screen
 	shown  cursor // where the frame leaves the cursor
 	hold   bool   // no line may be drawn: the window is being resized
+	paused bool   // no line may be drawn: another program has the terminal
+	block  []int  // the widths of the lines of the block that frame is, while a command runs; else nil
 	redrew int    // if not 0, the new width for which the prompt is drawn again
 	queue  *queue
 }
 
-func newScreen(out io.Writer, cols int, color bool) *screen {
-	s := &screen{out: out, color: color, start: -1, at: cursor{cols: cols}}
+func newScreen(out io.Writer, color bool, size func() (rows, cols int)) *screen {
+	_, cols := size()
+	s := &screen{out: out, color: color, size: size, start: -1, at: cursor{cols: cols}}
 	s.queue = newQueue(s.draw)
 	return s
 }
@@ -45,7 +49,7 @@ func (s *screen) Line(line string, wait bool) { s.queue.put(line, wait) }
 func (s *screen) draw(take func() []string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.hold {
+	if s.hold || s.paused {
 		return
 	}
 	lines := take()
@@ -53,12 +57,7 @@ func (s *screen) draw(take func() []string) {
 		return
 	}
 	var b bytes.Buffer
-	if s.live {
-		if s.shown.y > 0 {
-			fmt.Fprintf(&b, "\x1b[%dA", s.shown.y)
-		}
-		b.WriteString("\r\x1b[J")
-	}
+	s.lift(&b)
 	for _, l := range lines {
 		b.WriteString(l + "\r\n")
 	}
@@ -66,6 +65,17 @@ func (s *screen) draw(take func() []string) {
 		b.Write(s.frame)
 	}
 	_, _ = s.out.Write(b.Bytes()) // a terminal that is gone ends the input too
+}
+
+// lift goes to where the frame begins and clears it away, if it is on the screen; mu is held.
+func (s *screen) lift(b *bytes.Buffer) {
+	if !s.live {
+		return
+	}
+	if y := s.height(); y > 0 {
+		fmt.Fprintf(b, "\x1b[%dA", y)
+	}
+	b.WriteString("\r\x1b[J")
 }
 
 // Flush writes a batch.
@@ -76,7 +86,7 @@ func (s *screen) Flush() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	batch := s.batch
-	s.live = s.start >= 0
+	s.live, s.block = s.start >= 0, nil
 	if s.live {
 		s.frame = append(s.frame[:0], s.batch[s.start:]...)
 		s.shown = s.at
@@ -115,7 +125,7 @@ func (s *screen) resize(cols int) { s.at = cursor{cols: cols} }
 // close draws what is left. Lines that come later are still written, without a prompt.
 func (s *screen) close() {
 	s.mu.Lock()
-	s.live, s.hold = false, false
+	s.live, s.hold, s.paused = false, false, false
 	s.mu.Unlock()
 	s.queue.close()
 }

@@ -49,6 +49,9 @@ func (t *terminal) expect(test *testing.T, want ...string) {
 	}
 }
 
+// fixed is a window that keeps its size.
+func fixed(rows, cols int) func() (int, int) { return func() (int, int) { return rows, cols } }
+
 // frame draws a prompt as go-prompt's Render does, with offers below; from is where the cursor of the
 // frame before stood.
 func frame(s *screen, from int, text string, offers ...string) (cursor int) {
@@ -84,7 +87,7 @@ func TestLinesGoAboveTheFrame(t *testing.T) {
 	t.Parallel()
 	for _, color := range []bool{true, false} {
 		term := newTerminal(20, 8)
-		s := newScreen(term, 20, color)
+		s := newScreen(term, color, fixed(8, 20))
 		s.Line("before", true)
 		s.queue.flush()
 		at := frame(s, 0, "> mem", "member", "mute")
@@ -109,7 +112,7 @@ func TestLinesGoAboveTheFrame(t *testing.T) {
 func TestLinesAboveAWrappedPrompt(t *testing.T) {
 	t.Parallel()
 	term := newTerminal(10, 8)
-	s := newScreen(term, 10, false)
+	s := newScreen(term, false, fixed(8, 10))
 	defer s.close()
 	at := frame(s, 0, "> 345678901234567")
 	s.Line("one", true)
@@ -128,7 +131,7 @@ func TestLinesAboveAWrappedPrompt(t *testing.T) {
 func TestLinesWithoutAFrame(t *testing.T) {
 	t.Parallel()
 	term := newTerminal(20, 8)
-	s := newScreen(term, 20, false)
+	s := newScreen(term, false, fixed(8, 20))
 	frame(s, 0, "> run")
 	s.CursorBackward(5) // as BreakLine
 	s.EraseDown()
@@ -193,7 +196,7 @@ func TestQueue(t *testing.T) {
 func TestQueueDrawsTogether(t *testing.T) {
 	t.Parallel()
 	term := newTerminal(20, 8)
-	s := newScreen(term, 20, false)
+	s := newScreen(term, false, fixed(8, 20))
 	frame(s, 0, "> ")
 	for i := range 1000 {
 		s.Line(fmt.Sprint(i), true)
@@ -206,7 +209,7 @@ func TestQueueDrawsTogether(t *testing.T) {
 
 func TestColors(t *testing.T) {
 	t.Parallel()
-	s := newScreen(newTerminal(20, 8), 20, true)
+	s := newScreen(newTerminal(20, 8), true, fixed(8, 20))
 	defer s.close()
 	s.SetColor(prompt.White, prompt.Cyan, true)
 	s.SetColor(prompt.DefaultColor, prompt.DarkGray, false)

@@ -45,9 +45,12 @@ func Run(ctx context.Context, c Config) (err error) {
 	if c.History == nil {
 		c.History = console.NewHistory("")
 	}
+	if c.Alarm == nil {
+		c.Alarm = func() bool { return false }
+	}
 	f := &front{Config: c, parser: newParser(int(tty.Fd()))}
 	defer func() { _ = f.parser.TearDown() }() // its first error is reported by ended
-	f.screen = newScreen(os.Stdout, int(f.parser.GetWinSize().Col), os.Getenv("NO_COLOR") == "")
+	f.screen = newScreen(os.Stdout, c.Color, f.parser.size)
 	c.Output.Attach(f.screen)
 	defer func() {
 		c.Output.Detach()
@@ -109,7 +112,7 @@ func (f *front) read(ctx context.Context) (string, error) {
 		size := f.parser.GetWinSize()
 		f.screen.resize(int(size.Col))
 		f.popup.resize(int(size.Row), int(size.Col))
-		f.prefix.set(f.Prefix(), int(size.Col))
+		f.look(int(size.Col))
 		f.fit("")
 		f.set(prompt.OptionHistory(f.History.Lines()))
 		f.set(prompt.OptionInitialBufferText(text))
@@ -154,6 +157,8 @@ func (f *front) run(ctx context.Context, text string) (quit bool) {
 	f.setCancel(nil)
 	out.Flush()
 	switch {
+	case o.Err == nil && ctx.Err() != nil && !o.Quit:
+		_, _ = fmt.Fprintln(out) // the terminal has shown a ^C
 	case o.Err == nil:
 	case ctx.Err() != nil:
 		_, _ = fmt.Fprintln(out, "interrupted")

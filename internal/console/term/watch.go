@@ -26,7 +26,7 @@ func (f *front) watch(ctx context.Context) (stop func()) {
 	go func() {
 		defer close(over)
 		defer func() {
-			if v := recover(); v != nil { // of Prefix
+			if v := recover(); v != nil { // of Prefix or Alarm
 				_ = f.parser.TearDown()
 				panic(v)
 			}
@@ -59,7 +59,7 @@ func (f *front) watchUntil(ctx context.Context, signals <-chan os.Signal, done <
 		case <-resized.C:
 			f.parser.wantRedo()
 		case <-refresh.C:
-			if f.prefix.changed(f.Prefix()) {
+			if f.prefix.changed(f.Prefix(), f.Alarm()) {
 				f.parser.wantRefresh()
 			}
 		case <-ended:
