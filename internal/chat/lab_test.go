@@ -9,11 +9,13 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/rs/zerolog"
 	"go.uber.org/goleak"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/backoff"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/test/bufconn"
 
@@ -45,6 +47,8 @@ type fakePeer struct {
 	conns  map[string]*grpc.ClientConn
 	wires  []net.Conn // open connections from here
 	stall  chan struct{}
+	away   bool        // nobody can connect to it
+	dials  []time.Time // when it was asked for a connection
 	shown  []string
 	events []*eventv1.Event
 
@@ -67,6 +71,16 @@ func newRoom(t testing.TB, names ...string) *room {
 	}
 	t.Cleanup(r.close)
 	return r
+}
+
+// inRoom runs a test in virtual time.
+func inRoom(t *testing.T, test func(t *testing.T, r *room, alice, bob *fakePeer)) {
+	t.Helper()
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := newRoom(t, "alice", "bob")
+		test(t, r, r.peers[0], r.peers[1])
+	})
 }
 
 func (r *room) close() {
@@ -135,11 +149,16 @@ func (p *fakePeer) Dial(m app.Member) (grpc.ClientConnInterface, error) {
 	to := p.room.peers[i]
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.dials = append(p.dials, time.Now())
 	if c := p.conns[m.RPCAddr]; c != nil {
 		return c, nil
 	}
 	c, err := grpc.NewClient("passthrough:///"+m.RPCAddr, grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithConnectParams(grpc.ConnectParams{Backoff: backoff.Config{BaseDelay: 50 * time.Millisecond, Multiplier: 1.6, MaxDelay: 2 * time.Second}}),
 		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) {
+			if to.isAway() {
+				return nil, errors.New("no route")
+			}
 			w, err := to.listener.DialContext(ctx)
 			if err != nil {
 				return nil, err
@@ -151,6 +170,28 @@ func (p *fakePeer) Dial(m app.Member) (grpc.ClientConnInterface, error) {
 		}))
 	p.conns[m.RPCAddr] = c
 	return c, err
+}
+
+// leaveNetwork cuts a peer off, and comeBack ends that.
+func (p *fakePeer) leaveNetwork() {
+	p.mu.Lock()
+	p.away = true
+	p.mu.Unlock()
+	for _, o := range p.room.peers {
+		o.cut()
+	}
+}
+
+func (p *fakePeer) comeBack() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.away = false
+}
+
+func (p *fakePeer) isAway() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.away
 }
 
 // cut breaks all connections that this peer has opened.
@@ -224,16 +265,44 @@ func (p *fakePeer) lines(part string) []string {
 }
 
 // dropped counts the events of messages given up.
-func (p *fakePeer) dropped() int {
+func (p *fakePeer) dropped() int { return len(p.reasons()) }
+
+// reasons are those of messages given up.
+func (p *fakePeer) reasons() []string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	n := 0
+	var out []string
 	for _, e := range p.events {
 		if e.GetDropped() != nil {
-			n++
+			out = append(out, e.GetDropped().GetReason())
 		}
 	}
-	return n
+	return out
+}
+
+// run runs a command with arguments and flags by name.
+func (p *fakePeer) run(t *testing.T, command string, args map[string]string) (any, error) {
+	t.Helper()
+	return p.runIn(context.Background(), t, command, args)
+}
+
+func (p *fakePeer) runIn(ctx context.Context, t *testing.T, command string, args map[string]string) (any, error) {
+	t.Helper()
+	for _, s := range p.chat.Commands() {
+		if s.Name != command {
+			continue
+		}
+		values, set := map[string][]string{}, map[string]bool{}
+		for _, f := range s.Flags {
+			values[f.Name] = []string{f.Default}
+		}
+		for name, v := range args {
+			values[name], set[name] = []string{v}, true
+		}
+		return s.Run(ctx, nil, app.NewArgs(values, set))
+	}
+	t.Fatalf("there is no command %q", command)
+	return nil, nil
 }
 
 // say runs the command msg.
