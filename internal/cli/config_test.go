@@ -2,14 +2,21 @@ package cli
 
 import (
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/rs/zerolog"
 
 	"peerlab.example/peerlab/app"
 	"peerlab.example/peerlab/internal/chat"
+	"peerlab.example/peerlab/internal/command"
 	"peerlab.example/peerlab/internal/config"
+	"peerlab.example/peerlab/internal/event"
+	"peerlab.example/peerlab/internal/membership"
+	"peerlab.example/peerlab/internal/network"
+	"peerlab.example/peerlab/internal/peer"
 )
 
 func chatOnly() []func() app.App { return []func() app.App{func() app.App { return chat.New() }} }
@@ -64,5 +71,68 @@ func TestExampleIsRight(t *testing.T) {
 	}
 	if _, err := table.Resolve(said); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestKeysAreFlags checks that no flag of a role and no field of its file go without the other, but for those that
+// say what the process is started for.
+func TestKeysAreFlags(t *testing.T) {
+	t.Parallel()
+	root := newRoot(Stdio{}, chatOnly())
+	for role, more := range map[string][]string{"peer": {"config", "coordinator", "exec", "file", "tune"}, "bootstrap": {"config"}} {
+		cmd, _, err := root.Find([]string{role})
+		if err != nil {
+			t.Fatal(err)
+		}
+		table := bootstrapSettings(&common{})
+		if role == "peer" {
+			table = peerSettings(&common{}, chatOnly())
+		}
+		want := append(more, table.Keys()...)
+		var got []string
+		for line := range strings.Lines(cmd.Flags().FlagUsagesWrapped(0)) {
+			_, name, ok := strings.Cut(line, "--")
+			if name, _, _ = strings.Cut(name, " "); ok {
+				got = append(got, strings.TrimSpace(name))
+			}
+		}
+		for _, f := range table.Fields() {
+			if f.Hidden && cmd.Flags().Lookup(f.Key) != nil {
+				got = append(got, f.Key)
+			}
+		}
+		slices.Sort(want)
+		slices.Sort(got)
+		if d := cmp.Diff(want, got); d != "" {
+			t.Errorf("%s:\n%s", role, d)
+		}
+	}
+}
+
+// BenchmarkCompleteSetting is a key pressed behind "config set ": the offers are the fields with what they have now.
+func BenchmarkCompleteSetting(b *testing.B) {
+	tuning, err := membership.Profile(defaultProfile)
+	if err != nil {
+		b.Fatal(err)
+	}
+	deps := peer.Deps{Network: network.System(), Log: zerolog.Nop(), Events: event.New("", 1), Print: func(string) {}}
+	p, err := peer.New(peer.Config{Name: "table", Listen: "127.0.0.1:0", Gossip: "127.0.0.1:0", Tuning: tuning}, deps)
+	if err != nil {
+		b.Fatal(err)
+	}
+	values, err := peerSettings(&common{}, chatOnly()).Resolve()
+	if err != nil {
+		b.Fatal(err)
+	}
+	table, err := command.New(settingCommands(values, &tuningTarget{peer: p, profile: defaultProfile})...)
+	if err != nil {
+		b.Fatal(err)
+	}
+	const line = "config set "
+	b.ReportAllocs()
+	for b.Loop() {
+		if offers, _ := table.Complete(line, len(line), command.Live{}); len(offers) < 30 {
+			b.Fatalf("%d offers", len(offers))
+		}
 	}
 }

@@ -71,16 +71,19 @@ func membershipSettings() []config.Field {
 		Live: config.WhileStopped, Group: "membership",
 		Summary: "gossip timings, of which single ones can be changed",
 	}}
+	of := map[string]map[string]string{} // the timings of each profile
+	for _, name := range membership.Profiles() {
+		of[name] = map[string]string{}
+		for _, s := range timings(name) {
+			of[name][s.Name] = s.Value
+		}
+	}
 	for _, s := range timings(defaultProfile) {
 		f := config.Field{
 			Key: s.Name, Kind: app.Duration, Summary: s.Summary, Live: config.WhileStopped, Group: "membership", Hidden: true,
 			Inherit: func(get func(string) string) (value, from string) {
-				for _, of := range timings(get("profile")) {
-					if of.Name == s.Name {
-						value = of.Value
-					}
-				}
-				return value, "profile " + get("profile")
+				profile := get("profile")
+				return of[profile][s.Name], "profile " + profile
 			},
 		}
 		if _, err := strconv.Atoi(s.Value); err == nil {

@@ -12,7 +12,7 @@ import (
 
 // Target is a part of what runs whose fields can change. Its methods are called by one goroutine at a time.
 type Target interface {
-	// Keys are the fields that it has.
+	// Keys are the fields that it has, always the same.
 	Keys() []string
 	// Get is the value that a field has now.
 	Get(key string) string
@@ -46,6 +46,7 @@ func (s Single) Apply(want func(string) string) error { return s.Set(want(s.Key)
 type Runtime struct {
 	table   *Table
 	targets []Target
+	of      map[string]Target // by key
 
 	mu     sync.Mutex // held while values are replaced
 	values atomic.Pointer[Values]
@@ -53,7 +54,12 @@ type Runtime struct {
 
 // NewRuntime begins with values that hold already.
 func NewRuntime(v Values, targets ...Target) *Runtime {
-	r := &Runtime{table: v.table, targets: targets}
+	r := &Runtime{table: v.table, targets: targets, of: map[string]Target{}}
+	for _, t := range targets {
+		for _, key := range t.Keys() {
+			r.of[key] = t
+		}
+	}
 	r.values.Store(&v)
 	return r
 }
@@ -79,7 +85,7 @@ func (r *Runtime) peek() Values {
 func (r *Runtime) observe() Values {
 	values := *r.values.Load()
 	for _, f := range r.table.fields {
-		t := r.target(f.Key)
+		t := r.of[f.Key]
 		if t == nil {
 			continue
 		}
@@ -94,15 +100,6 @@ func (r *Runtime) observe() Values {
 	}
 	r.values.Store(&values)
 	return values
-}
-
-func (r *Runtime) target(key string) Target {
-	for _, t := range r.targets {
-		if slices.Contains(t.Keys(), key) {
-			return t
-		}
-	}
-	return nil
 }
 
 // Change is what became of one field that should change.
@@ -146,7 +143,7 @@ func (r *Runtime) plan(before Values, said Said) (changes []Change, now Said) {
 	now = Said{}
 	for key, value := range said {
 		switch {
-		case r.target(key) != nil:
+		case r.of[key] != nil:
 			now[key] = value // be it the same: it may be what the field only inherits until now
 		case value.Text != before.Get(key):
 			later[key] = fmt.Sprintf("end it and start it again with --%s=%s, or with a file that says so", key, command.Quote(value.Text))

@@ -68,9 +68,9 @@ func (t *Table) Only(keys []string) *Table {
 
 // field finds a field by its key.
 func (t *Table) field(key string) (Field, error) {
-	for _, f := range t.fields {
-		if f.Key == key {
-			return f, nil
+	for i := range t.fields {
+		if t.fields[i].Key == key {
+			return t.fields[i], nil
 		}
 	}
 	return Field{}, fmt.Errorf("there is no field %s%s", quote(key), t.hint(key))
