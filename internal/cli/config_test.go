@@ -88,7 +88,7 @@ func TestKeysAreFlags(t *testing.T) {
 		if role == "peer" {
 			table = peerSettings(&common{}, chatOnly())
 		}
-		want := append(more, table.Keys()...)
+		want := slices.Concat(more, table.Keys())
 		var got []string
 		for line := range strings.Lines(cmd.Flags().FlagUsagesWrapped(0)) {
 			_, name, ok := strings.Cut(line, "--")

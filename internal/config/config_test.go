@@ -156,7 +156,7 @@ func TestBadFiles(t *testing.T) {
 		"components list":  {"version: 1\nlog-components: [peer]\n", `f:2:17: log-components: here stands a list where a mapping of names to levels should be`},
 		"component text":   {"version: 1\nlog-components: peer\n", `f:2:17: log-components: "peer" is not NAME=LEVEL, such as chat=debug`},
 		"component texts":  {"version: 1\nlog-components: peer=info,peer=info\n", `f:2:17: log-components: "peer" has two levels`},
-		"several problems": {"version: 1\nnmae: x\ncount: x\n", "f:2:1: unknown key \"nmae\"; did you mean \"name\"?\nf:3:8: count: \"x\" is not a whole number"},
+		"several problems": {"version: 1\nnamme: x\ncount: x\n", "f:2:1: unknown key \"namme\"; did you mean \"name\"?\nf:3:8: count: \"x\" is not a whole number"},
 	}
 	table := testTable(t)
 	for name, tt := range tests {
@@ -179,9 +179,9 @@ func TestBadFiles(t *testing.T) {
 func TestBadSources(t *testing.T) {
 	t.Parallel()
 	table := testTable(t)
-	_, err := table.FromEnvironment([]string{"PEERLAB_LOG_LEVEL=loud", "PEERLAB_LOG_LEVLE=info", "PEERLAB_INSECURE=perhaps", "PEERLAB_LOG_COMPONENTS=x=info"})
+	_, err := table.FromEnvironment([]string{"PEERLAB_LOG_LEVEL=loud", "PEERLAB_LOG_LEVELL=info", "PEERLAB_INSECURE=perhaps", "PEERLAB_LOG_COMPONENTS=x=info"})
 	want := `PEERLAB_LOG_LEVEL: "loud" is none of debug, info, warn
-PEERLAB_LOG_LEVLE: no field is called so; did you mean "PEERLAB_LOG_LEVEL"?
+PEERLAB_LOG_LEVELL: no field is called so; did you mean "PEERLAB_LOG_LEVEL"?
 PEERLAB_INSECURE: "perhaps" is neither true nor false
 PEERLAB_LOG_COMPONENTS: "x" is none of chat, peer`
 	if d := cmp.Diff(want, err.Error()); d != "" {

@@ -43,7 +43,7 @@ func (t *Table) defaultDoc(f Field) string {
 	text := f.Default
 	if f.Inherit != nil {
 		v := Values{table: t}.Value(f.Key)
-		return fmt.Sprintf("`%s` (%s)", v.Text, v.From)
+		return fmt.Sprintf("%#q (%s)", v.Text, v.From)
 	}
 	if f.DefaultDoc != "" {
 		text = f.DefaultDoc

@@ -109,7 +109,7 @@ func TestSet(t *testing.T) {
 	}
 	l.check(t, "config set log-level debug", "")
 	l.check(t, "config set log-level loud", `error: log-level: "loud" is none of debug, info, warn`)
-	l.check(t, "config set log-levle info", `error: there is no field "log-levle"; did you mean "log-level"?`)
+	l.check(t, "config set log-levell info", `error: there is no field "log-levell"; did you mean "log-level"?`)
 	l.check(t, "config set name bob", `error: name: needs restart: end it and start it again with --name=bob, or with a file that says so`)
 	l.check(t, "config set name peer-1", "") // it has that name
 	l.check(t, "config set wait 2h", `error: wait (2h) must be shorter than limit (1h)`)
@@ -181,8 +181,8 @@ func TestLoad(t *testing.T) {
 		t.Errorf("limit %s", got)
 	}
 
-	write("log-level: warn\nwait: 70ms\nlog-levle: warn\n")
-	l.check(t, "config load "+path, fmt.Sprintf(`error: %s:4:1: unknown key "log-levle"; did you mean "log-level"?`, path))
+	write("log-level: warn\nwait: 70ms\nlog-levell: warn\n")
+	l.check(t, "config load "+path, fmt.Sprintf(`error: %s:4:1: unknown key "log-levell"; did you mean "log-level"?`, path))
 	write("log-level: warn\nwait: 3h\n")
 	l.check(t, "config load "+path, fmt.Sprintf("error: %s:3:1: wait (3h) must be shorter than limit (1h)", path))
 	write("log-level: warn\nwait: 70ms\nfile: /no/x\n") // the last of three targets fails
