@@ -87,11 +87,7 @@ func bootstrapSettings(c *common) *config.Table {
 			Summary: "memory: or file:PATH (default file: bootstrap.db in the user's state directory)",
 		},
 	}
-	table, err := config.New("peerlab bootstrap", append(fields, c.fields("info", "bootstrap", "node")...), nil)
-	if err != nil {
-		panic(err) // the table above is wrong
-	}
-	return table
+	return newTable("peerlab bootstrap", append(fields, c.fields("info", "bootstrap", "node")...), nil)
 }
 
 // closingStore is a store that the process owns.

@@ -20,6 +20,15 @@ type settings struct {
 	values config.Values  // after resolve
 }
 
+// newTable is config.New for tables that are written here: what is wrong with one is a mistake of the programmer.
+func newTable(role string, fields []config.Field, check func(func(string) string) []config.Trouble) *config.Table {
+	table, err := config.New(role, fields, check)
+	if err != nil {
+		panic(err)
+	}
+	return table
+}
+
 // addSettings gives a command a flag for each field, and reads all sources before it runs; fill gets
 // the values then.
 func addSettings(cmd *cobra.Command, table *config.Table, fill func(config.Values) error) *settings {

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"strings"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -13,7 +13,7 @@ import (
 	"github.com/spf13/cobra"
 	"google.golang.org/grpc"
 
-	"peerlab.example/peerlab/internal/command"
+	"peerlab.example/peerlab/internal/config"
 	"peerlab.example/peerlab/internal/console"
 	"peerlab.example/peerlab/internal/console/term"
 	"peerlab.example/peerlab/internal/network"
@@ -34,43 +34,6 @@ type consoleFlags struct {
 	consoleLook
 }
 
-// consoleLook are the flags of all that has a console.
-type consoleLook struct {
-	output    string
-	color     string
-	keepGoing bool
-}
-
-func (l *consoleLook) add(cmd *cobra.Command) {
-	fs := cmd.Flags()
-	fs.StringVar(&l.output, "output", string(command.FormatTable), "how results are written: "+strings.Join(command.Formats(), ", "))
-	fs.StringVar(&l.color, "color", "auto", "colours: auto (on a terminal, unless NO_COLOR is set), always or never")
-	fs.BoolVar(&l.keepGoing, "keep-going", false, "in scripts, go on after a command that failed")
-}
-
-// session makes the session that the flags describe.
-func (l *consoleLook) session(c console.SessionConfig) (*console.Session, error) {
-	c.KeepGoing = l.keepGoing
-	s := console.NewSession(c)
-	if err := s.SetOption("output", l.output); err != nil {
-		return nil, exit{exitUsage, fmt.Errorf("--%w", err)}
-	}
-	return s, nil
-}
-
-// wantsColor decides on colours for what goes to a terminal, or does not.
-func (l *consoleLook) wantsColor(terminal bool) (bool, error) {
-	switch l.color {
-	case "always":
-		return true, nil
-	case "never":
-		return false, nil
-	case "auto":
-		return terminal && wantColor(), nil
-	}
-	return false, exit{exitUsage, fmt.Errorf("--color %q is none of auto, always, never", l.color)}
-}
-
 func newConsole(std Stdio) *cobra.Command {
 	var f consoleFlags
 	cmd := &cobra.Command{
@@ -84,8 +47,11 @@ func newConsole(std Stdio) *cobra.Command {
 			return runConsole(cmd.Context(), std, &f, args[0])
 		},
 	}
-	f.common.add(cmd, "warn")
-	f.consoleLook.add(cmd)
+	addSettings(cmd, newTable("peerlab console", slices.Concat(lookSettings(), f.fields("warn")), nil), func(v config.Values) error {
+		f.common.fill(v)
+		f.consoleLook.fill(v)
+		return nil
+	})
 	cmd.Flags().StringVarP(&f.exec, "exec", "e", "", "run these commands, separated by ;, and end")
 	cmd.Flags().StringVarP(&f.file, "file", "f", "", "run the commands in this file, and end")
 	cmd.MarkFlagsMutuallyExclusive("exec", "file")
@@ -103,10 +69,7 @@ func runConsole(ctx context.Context, std Stdio, f *consoleFlags, addr string) (e
 	}
 	defer func() { err = errors.Join(err, conn.Close()) }()
 	interactive := f.exec == "" && f.file == "" && term.Available()
-	color, err := f.wantsColor(isTerminal(std.Out))
-	if err != nil {
-		return err
-	}
+	color := f.wantsColor(isTerminal(std.Out))
 	signals := []os.Signal{syscall.SIGTERM, syscall.SIGHUP}
 	if !interactive {
 		signals = append(signals, os.Interrupt)

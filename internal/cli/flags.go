@@ -28,11 +28,7 @@ type common struct {
 
 // add gives a command that has no other settings those of every role, from flags and environment.
 func (c *common) add(cmd *cobra.Command, level string) {
-	table, err := config.New("peerlab "+cmd.Name(), c.fields(level), nil)
-	if err != nil {
-		panic(err) // the table above is wrong
-	}
-	addSettings(cmd, table, func(v config.Values) error { c.fill(v); return nil })
+	addSettings(cmd, newTable("peerlab "+cmd.Name(), c.fields(level), nil), func(v config.Values) error { c.fill(v); return nil })
 }
 
 // fields are the common settings; level is the role's default of the log, and components are what its log has.
@@ -84,7 +80,7 @@ func (c *common) fill(v config.Values) {
 
 // logs opens the log on w, which is a terminal or not.
 func (c *common) logs(w io.Writer, terminal bool) (*node.Logs, error) {
-	l, err := node.NewLogs(w, c.logFormat, c.logLevel, terminal, c.colored(terminal), c.components...)
+	l, err := node.NewLogs(w, c.logFormat, c.logLevel, terminal, colored(c.logColor, terminal), c.components...)
 	if err == nil {
 		err = l.SetComponentLevels(c.logComponents)
 	}
@@ -95,11 +91,6 @@ func (c *common) logs(w io.Writer, terminal bool) (*node.Logs, error) {
 		return nil, exit{exitUsage, err}
 	}
 	return l, nil
-}
-
-// colored says whether lines of the log that people read have colours.
-func (c *common) colored(terminal bool) bool {
-	return c.logColor == "always" || c.logColor != "never" && terminal && wantColor()
 }
 
 func (c *common) load() (*node.Security, error) {

@@ -198,10 +198,7 @@ func (l *lab) script(ctx context.Context, run func() error) error {
 // console opens the prompt at once, while the peer joins its group in the background: a
 // bootstrap service that is not there yet must not keep the user from looking around.
 func (l *lab) console(ctx context.Context) error {
-	color, err := l.flags.wantsColor(isTerminal(l.std.Out))
-	if err != nil {
-		return err
-	}
+	color := l.flags.wantsColor(isTerminal(l.std.Out))
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	joined := make(chan error, 1)
@@ -215,7 +212,7 @@ func (l *lab) console(ctx context.Context) error {
 		joined <- err
 	}()
 	history := newHistory()
-	err = term.Run(ctx, term.Config{
+	err := term.Run(ctx, term.Config{
 		Backend: l.session, Output: l.output, Prefix: l.prefix, Alarm: l.suspects, Color: color, History: history,
 	})
 	cancel(context.Canceled)

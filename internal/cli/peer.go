@@ -77,6 +77,6 @@ func (f *peerFlags) fill(v config.Values) error {
 	}
 	f.allowShell = v.Get("allow-shell") == "true"
 	f.logColor = v.Get("color")
-	f.consoleLook = consoleLook{output: v.Get("output"), color: v.Get("color"), keepGoing: v.Get("keep-going") == "true"}
+	f.consoleLook.fill(v)
 	return err
 }

@@ -25,14 +25,8 @@ func peerSettings(c *common, apps []func() app.App) *config.Table {
 		components = append(components, a().Name())
 	}
 	slices.Sort(components)
-	fields := append(identitySettings(), membershipSettings()...)
-	fields = append(fields, c.fields("warn", components...)...)
-	fields = append(fields, consoleSettings()...)
-	table, err := config.New("peerlab peer", fields, checkTuning)
-	if err != nil {
-		panic(err) // the tables below are wrong
-	}
-	return table
+	fields := slices.Concat(identitySettings(), membershipSettings(), c.fields("warn", components...), consoleSettings())
+	return newTable("peerlab peer", fields, checkTuning)
 }
 
 // identitySettings say who the peer is, and where.
@@ -108,26 +102,16 @@ func timings(profile string) []membership.Setting {
 
 // consoleSettings are those of the console in the peer.
 func consoleSettings() []config.Field {
-	fields := []config.Field{
-		{
-			Key: "output", Kind: app.Enum, Values: command.Formats(), Default: string(command.FormatTable), Live: config.Always,
-			Summary: "how results are written",
+	return append(lookSettings(),
+		config.Field{
+			Key: "no-console", Kind: app.Bool, Default: "false", Live: config.AtStart, Group: "console",
+			Summary: "no console: run until a signal",
 		},
-		{
-			Key: "color", Kind: app.Enum, Values: []string{"auto", "always", "never"}, Default: "auto", Live: config.AtStart,
-			Summary: "whether to use colours; auto is on a terminal, unless NO_COLOR is set",
+		config.Field{
+			Key: "allow-shell", Kind: app.Bool, Default: "false", Live: config.AtStart, Group: "console",
+			Summary: "let consoles elsewhere and coordinators run shell scripts here",
 		},
-		{Key: "keep-going", Kind: app.Bool, Default: "false", Summary: "in scripts, go on after a command that failed"},
-		{Key: "no-console", Kind: app.Bool, Default: "false", Summary: "no console: run until a signal"},
-		{Key: "allow-shell", Kind: app.Bool, Default: "false", Summary: "let consoles elsewhere and coordinators run shell scripts here"},
-	}
-	for i := range fields {
-		fields[i].Group = "console"
-		if fields[i].Live == "" {
-			fields[i].Live = config.AtStart
-		}
-	}
-	return fields
+	)
 }
 
 // tuningOf makes timings of settings.

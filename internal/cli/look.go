@@ -1,0 +1,58 @@
+package cli
+
+import (
+	"fmt"
+
+	"peerlab.example/peerlab/app"
+	"peerlab.example/peerlab/internal/command"
+	"peerlab.example/peerlab/internal/config"
+	"peerlab.example/peerlab/internal/console"
+)
+
+// consoleLook are the settings of all that has a console.
+type consoleLook struct {
+	output    string
+	color     string
+	keepGoing bool
+}
+
+// lookSettings are the fields of consoleLook.
+func lookSettings() []config.Field {
+	return []config.Field{
+		{
+			Key: "output", Kind: app.Enum, Values: command.Formats(), Default: string(command.FormatTable), Live: config.Always, Group: "console",
+			Summary: "how results are written",
+		},
+		{
+			Key: "color", Kind: app.Enum, Values: []string{"auto", "always", "never"}, Default: "auto", Live: config.AtStart, Group: "console",
+			Summary: "whether to use colours; auto is on a terminal, unless NO_COLOR is set",
+		},
+		{
+			Key: "keep-going", Kind: app.Bool, Default: "false", Live: config.AtStart, Group: "console",
+			Summary: "in scripts, go on after a command that failed",
+		},
+	}
+}
+
+// fill takes the values of lookSettings.
+func (l *consoleLook) fill(v config.Values) {
+	l.output, l.color, l.keepGoing = v.Get("output"), v.Get("color"), v.Get("keep-going") == "true"
+}
+
+// session makes the session that the settings describe.
+func (l *consoleLook) session(c console.SessionConfig) (*console.Session, error) {
+	c.KeepGoing = l.keepGoing
+	s := console.NewSession(c)
+	if err := s.SetOption("output", l.output); err != nil {
+		return nil, fmt.Errorf("--%w", err)
+	}
+	return s, nil
+}
+
+// wantsColor decides on colours for what goes to a terminal, or does not.
+func (l *consoleLook) wantsColor(terminal bool) bool { return colored(l.color, terminal) }
+
+// colored decides on colours by the setting color; an empty one is auto.
+func colored(color string, terminal bool) bool {
+	return color == "always" || color != "never" && terminal && wantColor()
+}
