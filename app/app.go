@@ -58,13 +58,14 @@ type Observer interface {
 
 // Receiver is implemented by an App that receives what Peer.Broadcast and Peer.Send send.
 //
-// Receive is called from one goroutine, for both; it is not that of Observe, so that what both use needs a lock.
+// Receive is called from one goroutine, for both. It is not that of Observe, so that what both use needs a lock.
 // The first call comes after Start has returned, and none begins once the App is to stop: Stop is called after
-// the one that still runs, or after a second if that one does not return.
+// the one that still runs, or after a second if that one does not return. While one of the last start still runs,
+// the App cannot be started again.
 //
-// Receive should not block for long: messages wait for it, up to a bound of 1024 and 16 MiB. When that is reached,
-// broadcasts are dropped and counted in the event log, and Sends are held back at their senders. Other applications and membership
-// go on. If it panics, the stack goes to the log, a Send that it was called for returns an error, and the next message is
+// Receive should not block for long: at most 1024 messages of 16 MiB together wait for it. Above that, broadcasts are
+// dropped, with an event in the log, and Sends are held back at their senders. Other applications and membership go on.
+// If it panics, the stack goes to the log, a Send that it was called for returns an error, and the next message is
 // received as usual. payload is the App's to keep.
 type Receiver interface {
 	Receive(from Member, payload []byte)

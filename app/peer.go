@@ -38,9 +38,9 @@ type Peer interface {
 	// received in that order. After an error it may have been received all the same; but never after a message
 	// whose Send began later and returned nil.
 	//
-	// Other errors than that of ctx: ErrGone, ErrNotRunning, a Receive that panicked, and more than MaxSend bytes. Up to 64 Sends to one
-	// member are under way at a time; others wait for them. It must not be called from Receive or Observe, which
-	// may not wait.
+	// Errors other than that of ctx are ErrGone, ErrNotRunning, a Receive that panicked, and more than MaxSend bytes.
+	// Up to 64 Sends to one member are under way at a time; others wait for them. It must not be called from Receive
+	// or Observe, which may not wait.
 	Send(ctx context.Context, to Member, payload []byte) error
 	// Broadcast gossips payload to the same application of all members: at least once is
 	// attempted, each member delivers it at most once, and order is not kept. At most

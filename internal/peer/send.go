@@ -49,7 +49,7 @@ func (h *host) Send(ctx context.Context, to app.Member, payload []byte) error {
 // send tries until there is an answer, or no use in trying.
 func (h *host) send(ctx context.Context, to string, payload []byte) error {
 	if _, _, err := h.route(to); err != nil && !errors.Is(err, errNotYet) {
-		return err
+		return err // and no outbox for a member that is not there
 	}
 	box := h.out.to(to, h.peer.knows)
 	seq, err := box.begin(ctx)
