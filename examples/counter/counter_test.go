@@ -23,7 +23,7 @@ func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
 		Setup: func(e *testscript.Env) error {
-			e.Setenv("HOME", e.WorkDir)
+			e.Setenv("XDG_STATE_HOME", e.WorkDir)
 			dir, err := os.Getwd()
 			e.Setenv("SUITE", dir)
 			return err
