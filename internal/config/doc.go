@@ -11,6 +11,9 @@
 // What is said by a flag goes above the environment, that above the file, and that above the default. Nothing is
 // guessed: an unknown key, a wrong value or a second one is a problem with its place, and all problems are told at once.
 //
+// The layers are merged here, and not by a library such as koanf, because of each value the place must be known, down to
+// line and column.
+//
 // Values are what has been said, and by whom. Runtime lets fields change while the role runs; how that is done is
 // given to it as Targets, so that this package knows no role.
 package config

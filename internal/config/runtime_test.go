@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -239,6 +241,53 @@ func TestSaveKeepsOtherFiles(t *testing.T) {
 	}
 	if left, _ := filepath.Glob(filepath.Join(dir, ".peerlab*")); len(left) > 0 {
 		t.Errorf("left behind: %v", left)
+	}
+}
+
+// slow is a Target whose change takes until it is told to go on.
+type slow struct {
+	Single
+	begun, goOn chan struct{}
+}
+
+func (s slow) Apply(want func(string) string) error {
+	close(s.begun)
+	<-s.goOn
+	return s.Single.Apply(want)
+}
+
+// TestCompletionDoesNotWait asks for offers while a change is being made.
+func TestCompletionDoesNotWait(t *testing.T) {
+	t.Parallel()
+	values, err := testTable(t).Resolve()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var level atomic.Value
+	level.Store("warn")
+	target := slow{
+		Single: Single{
+			Key: "log-level", Read: func() string { return level.Load().(string) },
+			Set: func(v string) error { level.Store(v); return nil },
+		},
+		begun: make(chan struct{}), goOn: make(chan struct{}),
+	}
+	l := &lab{Runtime: NewRuntime(values, target)}
+	if l.table, err = command.New(l.Commands()...); err != nil {
+		t.Fatal(err)
+	}
+	var changing sync.WaitGroup
+	changing.Go(func() { l.check(t, "config set log-level info", `{"field":"log-level","value":"info","was":"warn"}`) })
+	<-target.begun
+	for _, line := range []string{"config set log-l", "config set log-level w"} {
+		if offers, _ := l.table.Complete(line, len(line), command.Live{}); len(offers) != 1 {
+			t.Errorf("%q: %v", line, offers)
+		}
+	}
+	close(target.goOn)
+	changing.Wait()
+	if got := l.Values().Value("log-level"); got != (Value{Text: "info", Layer: Console}) {
+		t.Errorf("%+v", got)
 	}
 }
 
