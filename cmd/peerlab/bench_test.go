@@ -138,9 +138,9 @@ func waitForMembers(b *testing.B, c consolev1.ConsoleServiceClient, n int) {
 			if err != nil || r.GetEnd() != nil {
 				break
 			}
-			rows += strings.Count(r.GetOutput(), "\n")
+			rows += strings.Count(r.GetOutput(), " linked ")
 		}
-		if rows > n {
+		if rows >= n {
 			return
 		}
 	}
