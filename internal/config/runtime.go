@@ -174,20 +174,22 @@ func (r *Runtime) plan(before Values, said Said) (changes []Change, now Said) {
 	return changes, now
 }
 
-// apply brings the targets from before to after. When one fails, those before it go back.
+// apply brings the targets from before to after. When one fails, those that were changed go back.
 func (r *Runtime) apply(before, after Values) error {
-	for i, t := range r.targets {
-		same := func(key string) bool { return before.Get(key) == after.Get(key) }
-		if !slices.ContainsFunc(t.Keys(), func(key string) bool { return !same(key) }) {
+	differs := func(key string) bool { return before.Get(key) != after.Get(key) }
+	var changed []Target
+	for _, t := range r.targets {
+		if !slices.ContainsFunc(t.Keys(), differs) {
 			continue
 		}
 		if err := t.Apply(after.Get); err != nil {
 			errs := []error{err}
-			for _, done := range slices.Backward(r.targets[:i]) {
+			for _, done := range slices.Backward(changed) {
 				errs = append(errs, done.Apply(before.Get))
 			}
 			return errors.Join(errs...)
 		}
+		changed = append(changed, t)
 	}
 	return nil
 }

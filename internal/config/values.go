@@ -102,7 +102,7 @@ func (v Values) unsaid(key string) Value {
 	return Value{Text: text, From: from}
 }
 
-// with is v with other things said. An empty one is taken back.
+// with is v with other things said.
 func (v Values) with(changes Said) Values {
 	said := maps.Clone(v.said)
 	maps.Copy(said, changes)
