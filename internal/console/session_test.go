@@ -37,7 +37,7 @@ func TestSessionLines(t *testing.T) {
 		{"captured failure", "x = fail", "", "s:1:1: it failed"},
 		{"text may begin with =", "echo = x", "= x\n", ""},
 		{"unset", "set x 5\nunset x\necho $x", "", "s:3:6: unknown variable $x; set x VALUE makes it, and '$x' is text"},
-		{"near", "set name bob\necho $nmae", "", "s:2:6: unknown variable $nmae; did you mean $name?"},
+		{"near", "set name bob\necho $namme", "", "s:2:6: unknown variable $namme; did you mean $name?"},
 		{"list", "set x 5\nset\nset x\nset output", "NAME    VALUE  KIND\noutput  table  option\npager   off    option\ntiming  off    option\nx       5      variable\n5\ntable\n", ""},
 		{"columns are those that were typed", "set x 12345678\nmember info $x more", "", `s:2:16: member info: unexpected "more"`},
 		{"json", "set output json\nmember list\nmember info bob\necho 'a \"b\"'", "[{\"name\":\"alice\"},{\"name\":\"bob\"}]\n{\"name\":\"bob\"}\n\"a \\\"b\\\"\"\n", ""},
