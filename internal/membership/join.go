@@ -129,13 +129,20 @@ func (n *Node) pushPull(addr string) error {
 	return nil
 }
 
+// What errors of a closed connection end with; memberlist passes on their texts only.
+const (
+	brokenPipe = "broken pipe"
+	connReset  = "connection reset by peer"
+)
+
 // reason is the cause in an error of memberlist's Join, which is a list of texts with the address in them.
 func reason(err error, addr string) string {
 	if list, ok := err.(interface{ WrappedErrors() []error }); ok && len(list.WrappedErrors()) > 0 {
 		err = list.WrappedErrors()[0]
 	}
 	text := strings.TrimPrefix(err.Error(), "failed to join "+addr+": ")
-	if text == "EOF" {
+	// Which of these it is depends on how far this side had come with writing.
+	if text == "EOF" || strings.HasSuffix(text, brokenPipe) || strings.HasSuffix(text, connReset) {
 		return "it closed the connection; is it of another group, or with another gossip key?"
 	}
 	return text

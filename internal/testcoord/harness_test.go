@@ -107,9 +107,10 @@ func fakeTable(p *fakePeer) *command.Table {
 	spec := func(name string, params []app.Param, run func(context.Context, *app.Env, app.Args) (any, error)) app.Spec {
 		return app.Spec{Name: name, Summary: "for tests", Example: name, Params: params, Run: run}
 	}
+	nothing := func(context.Context, *app.Env, app.Args) (any, error) { return nil, nil }
 	specs := []app.Spec{
 		spec("init", nil, func(context.Context, *app.Env, app.Args) (any, error) { p.group.join(p); return nil, nil }),
-		spec("noop", nil, func(context.Context, *app.Env, app.Args) (any, error) { return nil, nil }),
+		spec("noop", nil, nothing),
 		spec("msg", text, func(_ context.Context, _ *app.Env, a app.Args) (any, error) {
 			p.group.message(p, strings.Join(a.All("text"), " "))
 			return nil, nil
@@ -118,6 +119,7 @@ func fakeTable(p *fakePeer) *command.Table {
 			_, _ = fmt.Fprintln(env.Out, strings.Join(a.All("text"), " "))
 			return nil, nil
 		}),
+		spec("broadcast add", text, nothing), spec("broadcast del", text, nothing), spec("broadcast list", nil, nothing),
 		spec("member count", nil, func(context.Context, *app.Env, app.Args) (any, error) { return 3, nil }),
 		spec("member list", nil, func(context.Context, *app.Env, app.Args) (any, error) {
 			t := &app.Table{Columns: []string{"name", "state"}}
