@@ -15,8 +15,10 @@ import (
 	"peerlab.example/peerlab/internal/command"
 )
 
-// lines are lines as users and other programs may type them.
-var lines = rapid.Custom(func(t *rapid.T) string {
+// anyLine makes lines as users and other programs may type them. Generators are for one test: they note things in themselves.
+func anyLine() *rapid.Generator[string] { return rapid.Custom(drawLine) }
+
+func drawLine(t *rapid.T) string {
 	part := rapid.OneOf(
 		rapid.SampledFrom([]string{
 			"member", "info", "list", "memberlist", "/", "echo", "alice", "two words", "log", "level", "help", "--format", "--format=", "=",
@@ -25,13 +27,14 @@ var lines = rapid.Custom(func(t *rapid.T) string {
 		rapid.String(),
 	)
 	return strings.Join(rapid.SliceOfN(part, 0, 8).Draw(t, "parts"), rapid.SampledFrom([]string{"", " "}).Draw(t, "between"))
-})
+}
 
 // No line may end a peer, whatever the cursor, and each offer, put in its place, is taken: what is wrong with
 // the line then is never that word.
 func TestNoLinePanicsAndOffersAreTaken(t *testing.T) {
 	t.Parallel()
 	_, exec, _ := newTestBackend(t)
+	lines := anyLine()
 	rapid.Check(t, func(t *rapid.T) {
 		line := lines.Draw(t, "line")
 		cursor := rapid.IntRange(-1, len(line)+1).Draw(t, "cursor")
@@ -73,7 +76,7 @@ func TestNoLinePanicsASession(t *testing.T) {
 		}
 	}
 	s.aliases = map[string]string{"ml": "member list", "loop": "loop"}
-	part := rapid.OneOf(lines, rapid.SampledFrom([]string{
+	part := rapid.OneOf(anyLine(), rapid.SampledFrom([]string{
 		"$x", "${x}", "$na", "${", "x = ", "= ", "| cat", "> ", ">> ", "ml ", "loop ", "watch -n 1s ", "time ", "execute ", "set output ", "shell ", "member info ",
 	}))
 	rapid.Check(t, func(t *rapid.T) {
@@ -118,6 +121,7 @@ func TestNoScriptPanics(t *testing.T) {
 	h := NewHistory("")
 	ctx, cancel := context.WithCancel(WithHistory(context.Background(), h))
 	cancel() // commands that wait must not
+	lines := anyLine()
 	rapid.Check(t, func(t *rapid.T) {
 		line := lines.Draw(t, "line")
 		h.Add(line)
