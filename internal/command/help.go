@@ -3,6 +3,7 @@ package command
 import (
 	"fmt"
 	"strings"
+	"unicode/utf8"
 
 	"peerlab.example/peerlab/app"
 )
@@ -66,11 +67,16 @@ func (t *Table) InGroup(group string) []*app.Spec {
 	return out
 }
 
+// widest is the longest call that stands before its summary in one line, so that both fit in a window of 80 or so.
+const widest = 30
+
 // Overview is the text of "help": one line per command, by group; only one group unless group is "".
 func (t *Table) Overview(group string) string {
 	width := 0
 	for _, s := range t.specs {
-		width = max(width, len([]rune(short(s))))
+		if n := utf8.RuneCountInString(short(s)); n <= widest {
+			width = max(width, n)
+		}
 	}
 	var b strings.Builder
 	for _, g := range t.Groups() {
@@ -79,7 +85,12 @@ func (t *Table) Overview(group string) string {
 		}
 		fmt.Fprintf(&b, "%s\n", g)
 		for _, s := range t.InGroup(g) {
-			fmt.Fprintf(&b, "  %s%s  %s\n", short(s), strings.Repeat(" ", width-len([]rune(short(s)))), s.Summary)
+			text := short(s)
+			gap := width - utf8.RuneCountInString(text)
+			if gap < 0 { // the summary goes below
+				text, gap = text+"\n  ", width
+			}
+			fmt.Fprintf(&b, "  %s%s  %s\n", text, strings.Repeat(" ", gap), s.Summary)
 		}
 	}
 	return b.String()

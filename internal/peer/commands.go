@@ -24,8 +24,9 @@ func (p *Peer) Commands() []app.Spec {
 func (p *Peer) initCommand() app.Spec {
 	return app.Spec{
 		Name: "init", Group: "development",
-		Summary: "do all steps of the start that are still to be done: create, bootstrap join, start, join, and start each application",
-		Detail:  "Doing it again is no error. When a step fails, those that init did are undone.",
+		Summary: "join the group: do all steps that are still to be done",
+		Detail: "The steps are member create, bootstrap join, member start, member join, and the start of each application.\n" +
+			"Doing it again is no error. When a step fails, those that init did are undone.",
 		Example: "init --steps",
 		Flags:   []app.Flag{{Name: "steps", Kind: app.Bool, Summary: "tell of each step, and how far the peer has come with it"}},
 		Run: func(ctx context.Context, env *app.Env, args app.Args) (any, error) {
