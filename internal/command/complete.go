@@ -1,6 +1,7 @@
 package command
 
 import (
+	"slices"
 	"sort"
 	"strings"
 	"unicode"
@@ -135,10 +136,10 @@ func (t *Table) argument(spec *app.Spec, words []Word, prefix string, live Live)
 			lead, prefix = name+"=", value
 		}
 	}
-	offers := map[string]string{}
+	var offers []app.Suggestion
 	offer := func(s app.Suggestion) {
 		if q := Quote(s.Text); strings.HasPrefix(q, prefix) || strings.HasPrefix(s.Text, prefix) {
-			offers[lead+q] = s.Description
+			offers = append(offers, app.Suggestion{Text: lead + q, Description: s.Description})
 		}
 	}
 	for _, s := range t.values(at.kind, at.values, prefix, live) {
@@ -152,11 +153,12 @@ func (t *Table) argument(spec *app.Spec, words []Word, prefix string, live Live)
 	if at.flags {
 		for _, f := range spec.Flags {
 			if name := "--" + f.Name; strings.HasPrefix(name, prefix) {
-				offers[name] = f.Summary
+				offers = append(offers, app.Suggestion{Text: name, Description: f.Summary})
 			}
 		}
 	}
-	return sorted(offers)
+	slices.SortStableFunc(offers, func(a, b app.Suggestion) int { return strings.Compare(a.Text, b.Text) })
+	return slices.CompactFunc(offers, func(a, b app.Suggestion) bool { return a.Text == b.Text })
 }
 
 // place is what may stand somewhere in a line.
