@@ -29,6 +29,7 @@ var arrows = map[string][]string{
 	"internal/house":      {},
 
 	"internal/console/term":             {"app", "internal/command", "internal/console"},
+	"internal/console/term/ptytest":     {}, // a terminal for tests of other packages
 	"internal/bootstrap/store/bolt":     {"internal/bootstrap", "internal/bootstrap/store/*"},
 	"internal/bootstrap/store/memory":   {"internal/bootstrap", "internal/bootstrap/store/*"},
 	"internal/bootstrap/store/snapshot": {"internal/bootstrap", "internal/bootstrap/store/*"},

@@ -9,6 +9,7 @@ import (
 // look for lost ones in the test binary.
 var withoutLeakTest = map[string]string{
 	"internal/bootstrap/store/storetest": "it has no tests, it is tests: each store runs them in its own",
+	"internal/console/term/ptytest":      "it has no tests, it is for tests: those of internal/console/term look for leaks",
 
 	"internal/cli": "a role ends with its process; its tests run the binary (cmd/peerlab)",
 	"cmd/peerlab":  "its tests run the binary as other processes",

@@ -9,61 +9,57 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"golang.org/x/sys/unix"
 )
 
 func TestTypeAndComplete(t *testing.T) {
 	t.Parallel()
 	s := start(t, "plain", 24, 80)
 	s.ready()
-	s.send("member info al")
-	s.see("albert  alive")
-	s.see("alice   alive")
-	s.send("\t\t\r")
-	s.see("info alice")
+	s.Send("member info al")
+	s.See("albert  alive")
+	s.See("alice   alive")
+	s.Send("\t\t\r")
+	s.See("info alice")
 	s.ready()
-	s.send("say hello\r") // text and Enter in one chunk
-	s.see("said <hello>")
-	s.send("quot\r")
-	s.see(`unknown command "quot"; did you mean "quit"`)
+	s.Send("say hello\r") // text and Enter in one chunk
+	s.See("said <hello>")
+	s.Send("quot\r")
+	s.See(`unknown command "quot"; did you mean "quit"`)
 	s.ready()
-	s.send("alive 7\r")
-	s.see("me (7 alive)>")
-	s.send("quit\r")
-	s.ends(0)
-	s.see("ended: <nil>")
+	s.Send("alive 7\r")
+	s.See("me (7 alive)>")
+	s.Send("quit\r")
+	s.Ends(0)
+	s.See("ended: <nil>")
 }
 
 func TestColorsAndMarks(t *testing.T) {
 	t.Parallel()
 	s := start(t, "plain", 24, 80, "NO_COLOR=")
 	s.ready()
-	s.send("say grü世 x\r")
-	s.see("said <grü世 x>")
+	s.Send("say grü世 x\r")
+	s.See("said <grü世 x>")
 	s.ready()
-	s.mu.Lock()
-	if raw := s.raw.String(); !strings.Contains(raw, "\x1b[0;94;49m") {
+	if raw := s.Output(); !strings.Contains(raw, "\x1b[0;94;49m") {
 		t.Errorf("no colours in %q", raw)
 	}
-	s.mu.Unlock()
-	s.send("quit\r")
-	s.ends(0)
+	s.Send("quit\r")
+	s.Ends(0)
 }
 
 func TestTabOnEmptyLine(t *testing.T) {
 	t.Parallel()
 	s := start(t, "plain", 24, 80)
 	s.ready()
-	s.send("\t")
-	s.see("alive")
-	s.see("change the prompt")
-	s.send("\t\t\x1b[B\x1b[B\x1b[A\x03")
+	s.Send("\t")
+	s.See("alive")
+	s.See("change the prompt")
+	s.Send("\t\t\x1b[B\x1b[B\x1b[A\x03")
 	s.ready()
-	s.send("quit\r")
-	s.ends(0)
+	s.Send("quit\r")
+	s.Ends(0)
 }
 
 // go-prompt panics when offers vanish under the selection.
@@ -71,36 +67,34 @@ func TestMembersLeaveWhileChoosing(t *testing.T) {
 	t.Parallel()
 	s := start(t, "plain", 24, 80)
 	s.ready()
-	s.send("shrink\r")
+	s.Send("shrink\r")
 	s.ready()
 	for range 4 {
-		s.send("member info \t\t\t\t\x1b[B\x1b[B\t\x03")
+		s.Send("member info \t\t\t\t\x1b[B\x1b[B\t\x03")
 	}
-	s.send("say whole\r")
-	s.see("said <whole>")
-	s.send("quit\r")
-	s.ends(0)
+	s.Send("say whole\r")
+	s.See("said <whole>")
+	s.Send("quit\r")
+	s.Ends(0)
 }
 
 func TestLinesAbovePrompt(t *testing.T) {
 	t.Parallel()
 	s := start(t, "chat", 24, 80)
 	s.ready()
-	s.send("member info al")
-	s.until("lines, one prompt and the popup", func(screen string) bool {
+	s.Send("member info al")
+	s.Until("lines, one prompt and the popup", func(screen string) bool {
 		return strings.Contains(screen, "[chat]") && strings.Contains(screen, "alice   alive")
 	})
 	for _, r := range " typed while others talk" {
-		s.send(string(r))
+		s.Send(string(r))
 	}
-	s.see("line 400 of 400")
-	s.until("the whole line", func(screen string) bool {
+	s.See("line 400 of 400")
+	s.Until("the whole line", func(screen string) bool {
 		return strings.Contains(screen, "me (400 alive)> member info al typed while others talk")
 	})
-	s.mu.Lock()
-	screen := s.screen()
-	raw := s.raw.String()
-	s.mu.Unlock()
+	screen := s.Screen()
+	raw := s.Output()
 	if n := strings.Count(screen, "alive)>"); n != 1 {
 		t.Errorf("%d prompts on the screen:\n%s", n, screen)
 	}
@@ -119,10 +113,10 @@ func TestLinesAbovePrompt(t *testing.T) {
 	if strings.Contains(raw, "\x1b[31m") || strings.Contains(raw, "\a") {
 		t.Error("control characters of a peer reached the terminal")
 	}
-	s.send("\x03")
+	s.Send("\x03")
 	s.ready()
-	s.send("quit\r")
-	s.ends(0)
+	s.Send("quit\r")
+	s.Ends(0)
 }
 
 var chatLine = regexp.MustCompile(`^\[chat\] line \d{3} of 400 \[31mred$`)
@@ -131,48 +125,48 @@ func TestLogAbovePrompt(t *testing.T) {
 	t.Parallel()
 	s := start(t, "plain", 24, 80)
 	s.ready()
-	s.send("later\rsay half")
-	s.until("the log line above the prompt", func(screen string) bool {
+	s.Send("later\rsay half")
+	s.Until("the log line above the prompt", func(screen string) bool {
 		return strings.Contains(screen, "me (0 alive)> later\nWRN a log line [2Jof a peer\nme (0 alive)> say half")
 	})
-	s.send("\r")
-	s.see("said <half>")
-	s.send("quit\r")
-	s.ends(0)
+	s.Send("\r")
+	s.See("said <half>")
+	s.Send("quit\r")
+	s.Ends(0)
 }
 
 func TestInterruptCancelsCommand(t *testing.T) {
 	t.Parallel()
 	s := start(t, "plain", 24, 80)
 	s.ready()
-	s.send("wait\r")
-	s.see("waiting")
-	s.send("\x03")
-	s.see("interrupted")
+	s.Send("wait\r")
+	s.See("waiting")
+	s.Send("\x03")
+	s.See("interrupted")
 	s.ready()
-	s.send("say still here\r")
-	s.see("said <still here>")
-	s.send("half a li\x03")
+	s.Send("say still here\r")
+	s.See("said <still here>")
+	s.Send("half a li\x03")
 	s.ready()
-	s.send("say the line was cleared\r")
-	s.see("said <the line was cleared>")
-	s.send("crash\r")
-	s.see("the command panicked: crashed")
+	s.Send("say the line was cleared\r")
+	s.See("said <the line was cleared>")
+	s.Send("crash\r")
+	s.See("the command panicked: crashed")
 	s.ready()
-	s.send("\x03\x03")
-	s.ends(0)
+	s.Send("\x03\x03")
+	s.Ends(0)
 }
 
 func TestCtrlD(t *testing.T) {
 	t.Parallel()
 	s := start(t, "plain", 24, 80)
 	s.ready()
-	s.send("say abc\x01\x04\x05\r") // delete the first character only
-	s.see(`unknown command "ay"`)
+	s.Send("say abc\x01\x04\x05\r") // delete the first character only
+	s.See(`unknown command "ay"`)
 	s.ready()
-	s.send("\x04")
-	s.ends(0)
-	s.see("ended: <nil>")
+	s.Send("\x04")
+	s.Ends(0)
+	s.See("ended: <nil>")
 }
 
 func TestTerminate(t *testing.T) {
@@ -182,16 +176,14 @@ func TestTerminate(t *testing.T) {
 			t.Parallel()
 			s := start(t, "plain", 24, 80)
 			s.ready()
-			s.send(keys)
+			s.Send(keys)
 			if strings.HasSuffix(keys, "\r") {
-				s.see("waiting")
+				s.See("waiting")
 			} else {
-				s.see(keys)
+				s.See(keys)
 			}
-			if err := s.cmd.Process.Signal(syscall.SIGTERM); err != nil {
-				t.Fatal(err)
-			}
-			s.ends(143)
+			s.Signal(syscall.SIGTERM)
+			s.Ends(143)
 		})
 	}
 }
@@ -200,9 +192,9 @@ func TestPanicRestoresTerminal(t *testing.T) {
 	t.Parallel()
 	s := start(t, "plain", 24, 80)
 	s.ready()
-	s.send("die\r")
-	s.ends(2)
-	s.see("goroutine")
+	s.Send("die\r")
+	s.Ends(2)
+	s.See("goroutine")
 }
 
 func TestPaste(t *testing.T) {
@@ -213,128 +205,108 @@ func TestPaste(t *testing.T) {
 	for i := range 60 {
 		paste.WriteString("say pasted " + string(rune('A'+i/10)) + string(rune('0'+i%10)) + "\r")
 	}
-	s.send(paste.String())
-	s.see("said <pasted F9>")
+	s.Send(paste.String())
+	s.See("said <pasted F9>")
 	s.ready()
-	s.mu.Lock()
-	n := strings.Count(s.raw.String(), "said <pasted ")
-	s.mu.Unlock()
+	n := strings.Count(s.Output(), "said <pasted ")
 	if n != 60 {
 		t.Errorf("%d of 60 pasted lines were run", n)
 	}
-	s.send("quit\r")
-	s.ends(0)
+	s.Send("quit\r")
+	s.Ends(0)
 }
 
 func TestSmallWindow(t *testing.T) {
 	t.Parallel()
 	s := start(t, "plain", 6, 40)
 	s.ready()
-	s.send("member info ")
-	s.see("albert")
-	s.send("\t\t\t\t\r")
-	s.see("info carol")
+	s.Send("member info ")
+	s.See("albert")
+	s.Send("\t\t\t\t\r")
+	s.See("info carol")
 	s.ready()
-	s.send("say " + strings.Repeat("long ", 30)) // four rows of forty
-	s.until("the end of the line", func(screen string) bool { return strings.Count(screen, "long") >= 20 })
-	s.send("\r")
-	s.see("long>")
-	s.mu.Lock()
-	if strings.Contains(s.raw.String(), "too small") {
+	s.Send("say " + strings.Repeat("long ", 30)) // four rows of forty
+	s.Until("the end of the line", func(screen string) bool { return strings.Count(screen, "long") >= 20 })
+	s.Send("\r")
+	s.See("long>")
+	if strings.Contains(s.Output(), "too small") {
 		t.Error("go-prompt cleared the screen")
 	}
-	s.mu.Unlock()
 	s.ready()
-	s.send("quit\r")
-	s.ends(0)
+	s.Send("quit\r")
+	s.Ends(0)
 }
 
 func TestNarrowWindow(t *testing.T) {
 	t.Parallel()
 	s := start(t, "plain", 8, 16)
-	s.until("a prompt", func(screen string) bool { return strings.Contains(screen, "me") })
-	s.send("member info \t\t\t\x03")
-	s.send("quit\r")
-	s.ends(0)
+	s.Until("a prompt", func(screen string) bool { return strings.Contains(screen, "me") })
+	s.Send("member info \t\t\t\x03")
+	s.Send("quit\r")
+	s.Ends(0)
 }
 
 func TestResize(t *testing.T) {
 	t.Parallel()
 	s := start(t, "plain", 24, 80)
 	s.ready()
-	s.send("say before and aft")
-	s.see("before and aft")
+	s.Send("say before and aft")
+	s.See("before and aft")
 	for _, cols := range []int{60, 50, 70} {
-		s.mu.Lock()
-		s.vt.Resize(cols, 20)
-		s.mu.Unlock()
-		if err := unix.IoctlSetWinsize(s.fd, unix.TIOCSWINSZ, &unix.Winsize{Row: 20, Col: uint16(cols)}); err != nil {
-			t.Fatal(err)
-		}
+		s.Resize(20, cols)
 	}
-	s.send("er")
-	s.see("say before and after")
-	s.until("one prompt", func(screen string) bool { return strings.Count(screen, "alive)>") == 1 })
-	s.send("\r")
-	s.see("said <before and after>")
+	s.Send("er")
+	s.See("say before and after")
+	s.Until("one prompt", func(screen string) bool { return strings.Count(screen, "alive)>") == 1 })
+	s.Send("\r")
+	s.See("said <before and after>")
 	s.ready()
-	s.send("quit\r")
-	s.ends(0)
+	s.Send("quit\r")
+	s.Ends(0)
 }
 
 func TestFlood(t *testing.T) {
 	t.Parallel()
 	s := start(t, "plain", 24, 80)
 	s.ready()
-	s.send("flood\r")
-	s.see("flood 19999")
+	s.Send("flood\r")
+	s.See("flood 19999")
 	s.ready()
-	s.mu.Lock()
-	n := strings.Count(s.raw.String(), "flood ")
-	s.mu.Unlock()
+	n := strings.Count(s.Output(), "flood ")
 	if n < 20000 {
 		t.Errorf("%d of 20000 lines were shown", n)
 	}
-	s.send("quit\r")
-	s.ends(0)
+	s.Send("quit\r")
+	s.Ends(0)
 }
 
 func TestHistory(t *testing.T) {
 	t.Parallel()
 	s := start(t, "plain", 24, 80)
 	s.ready()
-	s.send("say one\rsay two\r say secret\r")
-	s.see("said <secret>")
+	s.Send("say one\rsay two\r say secret\r")
+	s.See("said <secret>")
 	s.ready()
-	s.send("\x1b[A\x1b[A\r") // twice up
-	s.until("say one again", func(screen string) bool { return strings.Count(screen, "said <one>") == 2 })
-	s.send("!say t\r")
-	s.until("say two again", func(screen string) bool { return strings.Count(screen, "said <two>") == 2 })
+	s.Send("\x1b[A\x1b[A\r") // twice up
+	s.Until("say one again", func(screen string) bool { return strings.Count(screen, "said <one>") == 2 })
+	s.Send("!say t\r")
+	s.Until("say two again", func(screen string) bool { return strings.Count(screen, "said <two>") == 2 })
 	s.ready()
-	s.send("say three\x15one\x12\r") // Ctrl-U, then Ctrl-R
-	s.until("say one once more", func(screen string) bool { return strings.Count(screen, "said <one>") == 3 })
-	s.send("history\r")
-	s.see("1       say one")
+	s.Send("say three\x15one\x12\r") // Ctrl-U, then Ctrl-R
+	s.Until("say one once more", func(screen string) bool { return strings.Count(screen, "said <one>") == 3 })
+	s.Send("history\r")
+	s.See("1       say one")
 	s.ready()
-	s.send("quit\r")
-	s.ends(0)
+	s.Send("quit\r")
+	s.Ends(0)
 }
 
 func TestTerminalGone(t *testing.T) {
 	t.Parallel()
 	s := start(t, "hangup", 24, 80) // not even the signal tells it
 	s.ready()
-	_ = s.slave.Close()
-	if err := s.master.Close(); err != nil {
-		t.Fatal(err)
-	}
-	timer := time.NewTimer(patience)
-	defer timer.Stop()
-	select {
-	case _ = <-s.waited:
-	case <-timer.C:
-		t.Fatal("it does not end when its terminal is gone")
-	}
+	s.HangUp()
+	s.Gone()
 }
 
 func TestLineModeWithoutTerminal(t *testing.T) {
