@@ -300,8 +300,8 @@ func TestCompletion(t *testing.T) {
 		"config set mode ":              {{Text: "fast"}, {Text: "slow", Description: "now"}},
 		"config set insecure t":         {{Text: "true"}},
 		"config set log-components pee": {{Text: "peer=debug"}, {Text: "peer=info"}, {Text: "peer=warn"}},
-		"config set name ":              {},
-		"config set nosuch ":            {},
+		"config set name ":              nil,
+		"config set nosuch ":            nil,
 		"memberlist show l":             {{Text: "limit", Description: "1h"}},
 		"member show --":                {{Text: "--origin", Description: "say of each value where it comes from"}},
 	} {
