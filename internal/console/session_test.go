@@ -52,6 +52,7 @@ func TestSessionLines(t *testing.T) {
 		{"alias keeps its variables", "alias e echo $x\nset x 1\ne\nset x 2\ne more", "1\n2 more\n", ""},
 		{"alias of itself", "alias a = b\nalias b = a\na", "", "s:3:1: aliases lead to each other"},
 		{"alias of a command", "alias echo = fail", "", `s:1:1: "echo" is a command already`},
+		{"alias of the first of two words", "alias member = echo alias\nmember info bob\nmember more", "name  bob\nalias more\n", ""},
 		{"no alias", "unalias x", "", `s:1:1: there is no alias "x"`},
 		{"pipe", "member list | tr a-z A-Z | head -2", "NAME\nALICE\n", ""},
 		{"jq reads json", "member list | jq() { cat; }; jq .", "NAME\nalice\nbob\n", ""},

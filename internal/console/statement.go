@@ -81,6 +81,9 @@ func (s *Session) expandAlias(line string) (string, error) {
 		if !ok || words[0].Quoted {
 			return line, nil
 		}
+		if _, _, known := s.cfg.Engine.Free(words); known { // such as "member list", where "member" is an alias
+			return line, nil
+		}
 		line = alias + line[words[0].Col-1+len(words[0].Raw):]
 	}
 	return "", fmt.Errorf("aliases lead to each other: more than %d", maxAliases)
