@@ -40,7 +40,11 @@ func NewLogs(w io.Writer, format, level string, terminal, color bool, components
 	l.levels.Store(&levels{})
 	switch {
 	case format == "console", format == "auto" && terminal:
-		l.out = zerolog.ConsoleWriter{Out: w, NoColor: !color, TimeFormat: "15:04:05.000"}
+		people := zerolog.ConsoleWriter{Out: w, NoColor: !color, TimeFormat: "15:04:05.000"}
+		if terminal {
+			people.FieldsExclude = []string{"stack"} // it would fill the screen; "log tail" and the file have it
+		}
+		l.out = people
 	case format == "json", format == "auto":
 	default:
 		return nil, fmt.Errorf("log format %q is none of auto, json, console", format)
