@@ -22,7 +22,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"peerlab": main})
+	testscript.Main(m, map[string]func(){"peerlab": main, "troubled": troubled})
 }
 
 // TestScripts runs testdata/script/*.txt over the real binary. Besides the commands of testscript
