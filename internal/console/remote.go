@@ -74,7 +74,7 @@ func (r *Remote) ExecuteAs(ctx context.Context, line string, notes io.Writer, as
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	stream, err := r.client.Exec(ctx, &consolev1.ExecRequest{Line: line, Format: string(as.Format)})
+	stream, err := r.client.Exec(ctx, &consolev1.ExecRequest{Line: line, Format: string(as.Format), NotesApart: true})
 	if err != nil {
 		return command.Outcome{Err: callError(ctx, err)}
 	}

@@ -77,7 +77,7 @@ func (s *Service) Exec(req *consolev1.ExecRequest, stream consolev1.ConsoleServi
 		return send(&consolev1.ExecResponse{Part: &consolev1.ExecResponse_Output{Output: text}})
 	}, left: maxRemoteOutput}
 	notes := result
-	if format != command.FormatTable {
+	if format != command.FormatTable || req.GetNotesApart() {
 		notes = &streamWriter{send: func(text string) error {
 			return send(&consolev1.ExecResponse{Part: &consolev1.ExecResponse_Note{Note: text}})
 		}, left: maxRemoteOutput}

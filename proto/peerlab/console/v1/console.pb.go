@@ -83,7 +83,9 @@ type ExecRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Line  string                 `protobuf:"bytes,1,opt,name=line,proto3" json:"line,omitempty"`
 	// How the result is written: table (the default), json, jsonl or yaml.
-	Format        string `protobuf:"bytes,2,opt,name=format,proto3" json:"format,omitempty"`
+	Format string `protobuf:"bytes,2,opt,name=format,proto3" json:"format,omitempty"`
+	// Whether the progress of the command comes as notes where the result is a table, too.
+	NotesApart    bool `protobuf:"varint,3,opt,name=notes_apart,json=notesApart,proto3" json:"notes_apart,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -130,6 +132,13 @@ func (x *ExecRequest) GetFormat() string {
 		return x.Format
 	}
 	return ""
+}
+
+func (x *ExecRequest) GetNotesApart() bool {
+	if x != nil {
+		return x.NotesApart
+	}
+	return false
 }
 
 // ExecResponse is a chunk of output, or, last and once, the end.
@@ -223,7 +232,7 @@ type ExecResponse_End struct {
 }
 
 type ExecResponse_Note struct {
-	// The progress of the command, where the result is for machines.
+	// The progress of the command, where the result is for machines, or notes_apart is set.
 	Note string `protobuf:"bytes,3,opt,name=note,proto3,oneof"`
 }
 
@@ -632,10 +641,12 @@ var File_peerlab_console_v1_console_proto protoreflect.FileDescriptor
 
 const file_peerlab_console_v1_console_proto_rawDesc = "" +
 	"\n" +
-	" peerlab/console/v1/console.proto\x12\x12peerlab.console.v1\"9\n" +
+	" peerlab/console/v1/console.proto\x12\x12peerlab.console.v1\"Z\n" +
 	"\vExecRequest\x12\x12\n" +
 	"\x04line\x18\x01 \x01(\tR\x04line\x12\x16\n" +
-	"\x06format\x18\x02 \x01(\tR\x06format\"w\n" +
+	"\x06format\x18\x02 \x01(\tR\x06format\x12\x1f\n" +
+	"\vnotes_apart\x18\x03 \x01(\bR\n" +
+	"notesApart\"w\n" +
 	"\fExecResponse\x12\x18\n" +
 	"\x06output\x18\x01 \x01(\tH\x00R\x06output\x12/\n" +
 	"\x03end\x18\x02 \x01(\v2\x1b.peerlab.console.v1.ExecEndH\x00R\x03end\x12\x14\n" +
