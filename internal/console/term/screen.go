@@ -91,9 +91,7 @@ func (s *screen) Flush() error {
 		s.frame = append(s.frame[:0], s.batch[s.start:]...)
 		s.shown = s.at
 	} else if s.redrew > 0 {
-		if s.shown.x+s.shown.y*s.shown.cols < min(s.shown.cols, s.redrew) {
-			batch = []byte("\r\x1b[J") // the prompt was on one line and still is: it can be taken away
-		}
+		batch = s.takeAway()
 		s.redrew = 0
 	}
 	_, err := s.out.Write(batch)
@@ -105,11 +103,22 @@ func (s *screen) Flush() error {
 	return err
 }
 
+// takeAway goes to where the prompt began before the window got another width, and clears it away; mu is held. Most terminals
+// wrap the rows of the prompt anew, some leave them as they are, and none tells. So of both places the one is taken that is
+// nearer: a part of a prompt that is longer than a row may be left, but never is what stands above it cleared.
+func (s *screen) takeAway() []byte {
+	anew := (s.shown.x + s.shown.y*s.shown.cols) / s.redrew
+	if up := min(s.shown.y, anew); up > 0 {
+		return fmt.Appendf(nil, "\x1b[%dA\r\x1b[J", up)
+	}
+	return []byte("\r\x1b[J")
+}
+
 // pause keeps lines from being drawn until the next Flush, if a prompt is live.
 func (s *screen) pause() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.hold = s.live
+	s.hold = s.live && s.block == nil // who shows a block draws the next one soon
 }
 
 // redraw announces that the next Flush ends the prompt only to draw it again in a new width.
