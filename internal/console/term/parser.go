@@ -3,7 +3,9 @@
 package term
 
 import (
+	"bytes"
 	"errors"
+	"io"
 	"sync"
 	"time"
 
@@ -42,6 +44,7 @@ type parser struct {
 	end         ending
 	keys        [][]byte  // read and not yet handed over
 	partial     []byte    // the begin of a key
+	cr          bool      // whether the byte read last was a carriage return
 	pasting     bool      // what comes was pasted
 	stopping    bool      // Ctrl-C and Ctrl-D come before all else
 	redo        bool      // an Enter that is not the user's comes before all else
@@ -144,27 +147,58 @@ func (p *parser) fill() error {
 	if err != nil {
 		return unix.EAGAIN // EINTR
 	}
-	var chunk []byte
-	if n > 0 {
-		chunk = make([]byte, 4096)
-		switch n, err = unix.Read(p.fd, chunk); {
-		case errors.Is(err, unix.EINTR), errors.Is(err, unix.EAGAIN):
-			return unix.EAGAIN
-		case err != nil, n <= 0: // the terminal is gone
-			p.stop()
-			return nil
-		}
-		chunk = chunk[:n]
-	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if n == 0 && len(p.partial) == 0 {
-		return nil
+	data := p.partial
+	if n > 0 {
+		if data, err = p.readOn(data); err != nil { // the terminal is gone
+			p.stopping = true
+			return nil
+		}
 	}
-	keys, rest := splitKeys(append(p.partial, chunk...), n == 0)
+	keys, rest := splitKeys(data, n == 0)
 	p.take(keys)
 	p.partial = append([]byte(nil), rest...)
 	return nil
+}
+
+// maxChunk is how many bytes are read at a time at most.
+const maxChunk = 4096
+
+// readOn reads what there is behind data, but nothing behind the end of a line or a Ctrl-D: that is for the program that
+// the line starts, or for the one that reads from the terminal when this one has ended. What is pasted belongs together, and
+// is read on. mu is held.
+func (p *parser) readOn(data []byte) ([]byte, error) {
+	pasting := p.pasting
+	ready := []unix.PollFd{{Fd: int32(p.fd), Events: unix.POLLIN}} //nolint:gosec // a file descriptor
+	for len(data) < maxChunk {
+		var key [1]byte
+		switch n, err := unix.Read(p.fd, key[:]); {
+		case errors.Is(err, unix.EINTR), errors.Is(err, unix.EAGAIN):
+			return data, nil
+		case err != nil:
+			return nil, err
+		case n <= 0:
+			return nil, io.EOF
+		}
+		c := key[0]
+		if c != '\n' || !p.cr { // else it is the second byte of one line end
+			data = append(data, c)
+		}
+		p.cr = c == '\r'
+		switch {
+		case bytes.HasSuffix(data, []byte(pasteBegin)):
+			pasting = true
+		case bytes.HasSuffix(data, []byte(pasteEnd)):
+			pasting = false
+		case !pasting && (c == '\r' || c == '\n' || c == keyEOF):
+			return data, nil
+		}
+		if n, err := unix.Poll(ready, 0); n <= 0 || err != nil {
+			return data, nil
+		}
+	}
+	return data, nil
 }
 
 // take adds keys that were read; mu is held.

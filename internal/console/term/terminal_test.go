@@ -70,3 +70,24 @@ func TestPager(t *testing.T) {
 	s.Send("quit\r")
 	s.Ends(0)
 }
+
+// What is typed behind the end of a line, before the command runs, is for the command; and behind Ctrl-D for whoever comes next.
+func TestTypeAhead(t *testing.T) {
+	t.Parallel()
+	s := start(t, "plain", 24, 80)
+	s.ready()
+	s.Send("member info bob | sh -c 'read line </dev/tty; echo got $line'\rfor the command\nsay for the prompt\r\nsay again\r\n")
+	s.See("got for the command")
+	s.See("said <for the prompt>")
+	s.See("said <again>")
+	s.ready()
+	if screen := s.Screen(); strings.Contains(screen, "alive)>\n") {
+		t.Errorf("a line end of two bytes was taken for two")
+	}
+	s.Send("\x04left for the shell\n")
+	s.Ends(0)
+	line, err := s.TypedAhead()
+	if line != "left for the shell\n" {
+		t.Errorf("left in the terminal: %q, %v", line, err)
+	}
+}

@@ -214,6 +214,17 @@ func (p *Terminal) Signal(signal os.Signal) {
 	}
 }
 
+// TypedAhead is the line that was typed, and that nobody has read. The program has ended.
+func (p *Terminal) TypedAhead() (string, error) {
+	ready := []unix.PollFd{{Fd: int32(p.slave.Fd()), Events: unix.POLLIN}} //nolint:gosec // a file descriptor
+	if n, err := unix.Poll(ready, int(patience/time.Millisecond)); n <= 0 {
+		return "", errors.Join(errors.New("nothing"), err)
+	}
+	line := make([]byte, 4096)
+	n, err := unix.Read(int(p.slave.Fd()), line)
+	return string(line[:max(n, 0)]), err
+}
+
 // HangUp takes the terminal away.
 func (p *Terminal) HangUp() {
 	p.t.Helper()
