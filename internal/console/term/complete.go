@@ -106,9 +106,7 @@ func (f *front) recall(b *prompt.Buffer) {
 			continue
 		}
 		f.recalled.line, f.recalled.n = lines[i].Line, lines[i].N
-		b.CursorRight(len([]rune(text)))
-		b.DeleteBeforeCursor(len([]rune(text)))
-		b.InsertText(lines[i].Line, false, true)
+		put(b, []rune(lines[i].Line), nil)
 		return
 	}
 }

@@ -43,6 +43,7 @@ func pastedKey(key []byte) []byte {
 // not know are dropped: it would insert them as text. rest is a sequence or a character that has not
 // ended yet; with final set there is none, because nothing more will come.
 func splitKeys(data []byte, final bool) (keys [][]byte, rest []byte) {
+	ours := ownKeys()
 	cr := false // whether the key before was a carriage return
 	for len(data) > 0 {
 		var key []byte
@@ -55,11 +56,15 @@ func splitKeys(data []byte, final bool) (keys [][]byte, rest []byte) {
 				}
 				n = len(data)
 			}
-			key = known(data[:n])
+			if key = known(data[:n]); ours[string(data[:n])] {
+				key = []byte(own + string(data[:n]))
+			}
 		case c == '\n' && cr: // the two bytes of one line end
 		case c < ' ' || c == 0x7f:
-			if c != 0 {
-				key = data[:1]
+			if key = data[:1]; ours[string(key)] {
+				key = []byte(own + string(key))
+			} else if c == 0 {
+				key = nil
 			}
 		default:
 			if n = textLength(data, final); n == 0 {

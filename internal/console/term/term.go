@@ -63,6 +63,7 @@ func Run(ctx context.Context, c Config) (err error) {
 		prompt.OptionLivePrefix(func() (string, bool) { return f.prefix.get(), true }),
 		prompt.OptionCompletionWordSeparator(" "),
 		prompt.OptionAddKeyBind(prompt.KeyBind{Key: prompt.ControlR, Fn: f.recall}),
+		f.editor.bind(),
 	)
 	stop := f.watch(ctx)
 	defer stop()
@@ -81,6 +82,7 @@ type front struct {
 	prefix   prefix
 	popup    popup
 	recalled recalled
+	editor   editor
 
 	mu     sync.Mutex
 	cancel context.CancelFunc // guarded by mu; of the command that runs, or nil
