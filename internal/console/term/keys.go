@@ -86,15 +86,15 @@ func sequence(data []byte) int {
 	if len(data) < 2 {
 		return 0
 	}
-	switch data[1] {
-	case keyEscape:
+	switch c := data[1]; {
+	case c == keyEscape, c < ' ' && c != '\b': // Escape, and another key
 		return 1
-	case 'O': // SS3: function keys, and arrows in application mode
+	case c == 'O': // SS3: function keys, and arrows in application mode
 		if len(data) < 3 {
 			return 0
 		}
 		return 3
-	case '[':
+	case c == '[':
 		return controlSequence(data)
 	}
 	_, n := utf8.DecodeRune(data[1:]) // a key with Alt
