@@ -41,6 +41,7 @@ type parser struct {
 	err         error        // the first failure of Setup or TearDown, which go-prompt does not report
 	active      bool         // whether a line is edited
 	gate        bool         // closed after Enter: go-prompt would lose what is read before the next Setup
+	held        bool         // closed after Ctrl-D, until go-prompt has deleted a character and goes on
 	end         ending
 	keys        [][]byte  // read and not yet handed over
 	partial     []byte    // the begin of a key
@@ -74,7 +75,7 @@ func (p *parser) Setup() error {
 	if err := unix.IoctlSetTermios(p.fd, setTermios, t); err != nil {
 		return p.fail(err)
 	}
-	p.active, p.gate, p.redo, p.end = true, false, false, endEOF
+	p.active, p.gate, p.held, p.redo, p.end = true, false, false, false, endEOF
 	return p.tell(pasteOn)
 }
 
@@ -137,7 +138,7 @@ func (p *parser) Read() ([]byte, error) {
 // fill waits a little for input and splits it into keys.
 func (p *parser) fill() error {
 	p.mu.Lock()
-	gate := p.gate
+	gate := p.gate || p.held
 	p.mu.Unlock()
 	if gate {
 		return unix.EAGAIN
@@ -222,7 +223,7 @@ func (p *parser) next() (key []byte, ok bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	switch {
-	case p.gate || !p.active:
+	case p.gate || p.held || !p.active:
 		return nil, false
 	case p.stopping:
 		p.stopping = false
@@ -252,12 +253,21 @@ func (p *parser) note(key []byte) {
 	switch k {
 	case prompt.Enter, prompt.ControlM:
 		p.gate, p.end = true, endEnter
+	case prompt.ControlD:
+		p.held = true
 	case prompt.ControlC:
 		p.interrupted = time.Now()
 		if p.interrupted.Sub(before) < twice {
 			p.keys = [][]byte{{keyEOF}}
 		}
 	}
+}
+
+// release lets keys through after a Ctrl-D that did not end the Input.
+func (p *parser) release() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.held = false
 }
 
 // stop makes the Input that runs, or the next one, end as by Ctrl-C and Ctrl-D.

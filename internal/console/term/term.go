@@ -62,7 +62,7 @@ func Run(ctx context.Context, c Config) (err error) {
 		prompt.OptionWriter(f.screen),
 		prompt.OptionLivePrefix(func() (string, bool) { return f.prefix.get(), true }),
 		prompt.OptionCompletionWordSeparator(" "),
-		prompt.OptionAddKeyBind(prompt.KeyBind{Key: prompt.ControlR, Fn: f.recall}),
+		prompt.OptionAddKeyBind(prompt.KeyBind{Key: prompt.ControlR, Fn: f.recall}, prompt.KeyBind{Key: prompt.ControlC, Fn: f.forget}),
 		f.editor.bind(),
 	)
 	stop := f.watch(ctx)
@@ -82,6 +82,7 @@ type front struct {
 	prefix   prefix
 	popup    popup
 	recalled recalled
+	typed    string // the text after the last key
 	editor   editor
 
 	mu     sync.Mutex
@@ -116,7 +117,8 @@ func (f *front) read(ctx context.Context) (string, error) {
 		f.popup.resize(int(size.Row), int(size.Col))
 		f.look(int(size.Col))
 		f.fit("")
-		f.set(prompt.OptionHistory(f.History.Lines()))
+		f.typed = text
+		f.set(prompt.OptionHistory(beginning(f.History.Lines(), text)))
 		f.set(prompt.OptionInitialBufferText(text))
 		text = f.prompt.Input()
 		end, err := f.parser.ended()
