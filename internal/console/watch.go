@@ -39,7 +39,11 @@ func repeated() []app.Spec {
 				}
 				start := time.Now()
 				o := f.session.cfg.Engine.ExecuteAs(ctx, line, f.out, f.as)
-				f.session.took(f.out, time.Since(start))
+				to := f.out
+				if f.target.kind == toScreen && f.as.To != nil {
+					to = f.as.To // below the result, which is shown when all of it is there
+				}
+				f.session.took(to, time.Since(start))
 				return nil, ended(o)
 			}),
 		},
