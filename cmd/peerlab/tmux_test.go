@@ -115,7 +115,7 @@ func TestThroughTmux(t *testing.T) {
 	m.see("apps")
 	m.until("a prompt", atPrompt("alice", ""))
 
-	text := "echo a line that is longer than the window will be " + strings.Repeat("word ", 8) + "end"
+	text := "echo 漢字 and grüße in a line that is longer than the window will be " + strings.Repeat("word ", 8) + "end"
 	m.keys(text)
 	m.until("the text", func(screen string) bool {
 		return strings.Contains(screen, "word end") || strings.Contains(screen, "word e\nnd")

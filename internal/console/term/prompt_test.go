@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"syscall"
 	"testing"
 
 	prompt "github.com/c-bata/go-prompt"
@@ -89,6 +90,29 @@ func TestHistoryByPrefix(t *testing.T) {
 	at("nothing begins so")
 	s.Send("\x15quit\r")
 	s.Ends(0)
+}
+
+// go-prompt's own loop hangs when a signal of the window meets Enter, and its Input cannot tell Enter on an empty line from the end.
+func TestEnterInAStormOfSignals(t *testing.T) {
+	t.Parallel()
+	s := start(t, "plain", 24, 80)
+	s.ready()
+	for i := range 40 {
+		s.Signal(syscall.SIGWINCH)
+		s.Send("\r")
+		s.Signal(syscall.SIGWINCH)
+		s.Send(fmt.Sprintf("say enter %d\r", i))
+	}
+	s.See("said <enter 39>")
+	s.ready()
+	if n := strings.Count(s.Output(), "said <enter "); n != 40 {
+		t.Errorf("%d of 40 lines were run", n)
+	}
+	s.Send("quit\r")
+	s.Ends(0)
+	if screen := s.Screen(); !strings.HasSuffix(screen, "alive)> quit\nended: <nil>") {
+		t.Error("something is drawn after the end")
+	}
 }
 
 // Where there are more offers than rows, the last row says so.
