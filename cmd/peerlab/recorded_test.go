@@ -60,7 +60,7 @@ func TestRecordedSession(t *testing.T) {
 	got := masked(page.String())
 	const file = "../../docs/console-session.md"
 	if *update {
-		if err := os.WriteFile(file, []byte(got), 0o644); err != nil { //nolint:gosec // a page that everybody may read
+		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
