@@ -274,3 +274,52 @@ func TestPanicAtATerminal(t *testing.T) {
 	alice.Send("quit\r")
 	alice.Ends(0)
 }
+
+// While a member is suspected the prompt is red, until it answers again.
+func TestPromptTurnsRed(t *testing.T) {
+	t.Parallel()
+	boot := startBootstrap(t)
+	alice := atTerminal(t, 24, 90, "peerlab", "peer", "--bootstrap", boot, "--name", "alice", "--profile", "fast", "--color", "always")
+	alice.See("alice (1 alive)>")
+	bob := atTerminal(t, 24, 90, "peerlab", "peer", "--bootstrap", boot, "--name", "bob", "--profile", "fast")
+	bob.See("bob (2 alive)>")
+	alice.See("alice (2 alive)>")
+	bob.Signal(syscall.SIGSTOP)
+	const red, blue = "\x1b[0;91;49malice", "\x1b[0;94;49malice"
+	alice.UntilOutput("a red prompt", func(output string) bool { return strings.Contains(output, red) })
+	bob.Signal(syscall.SIGCONT)
+	alice.UntilOutput("a prompt that is not red any more", func(output string) bool {
+		return strings.LastIndex(output, blue) > strings.LastIndex(output, red)
+	})
+	for _, peer := range []*ptytest.Terminal{alice, bob} {
+		peer.Send("\x15quit\r")
+		peer.Ends(0)
+	}
+}
+
+// Ctrl-C is the pager's while it has the terminal, and does not leave it in another mode.
+func TestInterruptInThePager(t *testing.T) {
+	t.Parallel()
+	if _, err := exec.LookPath("less"); err != nil {
+		t.Skip("less is not installed")
+	}
+	alice := atTerminal(t, 8, 80, "env", "PAGER=less", "peerlab", "peer", "--name", "alice")
+	alice.Until("a prompt", atPrompt("alice", ""))
+	alice.Send("help\r")
+	alice.See("development")
+	alice.Send("\x03")
+	alice.UntilOutput("the bell of less", func(output string) bool { return strings.Contains(output, "\a") })
+	alice.Send("G")
+	alice.See("(END)")
+	alice.Send("q")
+	alice.Until("a prompt, and the screen as before", func(screen string) bool {
+		return strings.HasSuffix(screen, "alice (1 alive)> help\nalice (1 alive)>")
+	})
+	alice.Send("echo back again\r")
+	alice.See("\nback again")
+	alice.Until("a prompt", atPrompt("alice", ""))
+	alice.Send("help\r")
+	alice.See("development")
+	alice.Signal(syscall.SIGTERM) // ends the pager too
+	alice.Ends(143)
+}

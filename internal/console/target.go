@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	"peerlab.example/peerlab/internal/command"
 )
@@ -49,6 +50,7 @@ func (s *Session) page(ctx context.Context, t Terminal, text []byte) bool {
 	for i, line := range flushed {
 		flushed[i] = command.Clean(line)
 	}
+	endGently(cmd)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(strings.Join(flushed, "\n")), os.Stdout, os.Stderr
 	_ = cmd.Run() // whatever ends a pager, the user has seen enough
 	return true
@@ -135,6 +137,7 @@ func (s *Session) toPipe(ctx context.Context, st *statement, f *frame) command.O
 	if t := s.cfg.Output.Terminal(); t != nil && s.cfg.Interactive {
 		resume := t.Pause()
 		defer resume()
+		endGently(cmd)
 		cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr // the terminal itself, for colours and for less
 	} else {
 		ownGroup(cmd)
@@ -176,6 +179,11 @@ func shellCommand(ctx context.Context, line string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, "sh", "-c", line) //nolint:gosec // this is what the user asked for; callers elsewhere are refused
 	cmd.WaitDelay = shellGrace
 	return cmd
+}
+
+// endGently lets a program that has the terminal put it in order when the context ends.
+func endGently(cmd *exec.Cmd) {
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 }
 
 // shellError says how a command of the shell ended.

@@ -63,3 +63,10 @@ func (s *screen) Pause() (resume func()) {
 		s.queue.kick()
 	}
 }
+
+// isPaused reports whether another program has the terminal.
+func (s *screen) isPaused() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.paused
+}

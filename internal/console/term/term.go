@@ -178,14 +178,16 @@ func (f *front) setCancel(cancel context.CancelFunc) {
 	f.cancel = cancel
 }
 
-// interrupt is SIGINT: it cancels the command, or is a Ctrl-C at the prompt.
+// interrupt is SIGINT: it cancels the command, or is a Ctrl-C at the prompt. A program that has the terminal, such as a pager,
+// gets the signal too, and knows best what to do.
 func (f *front) interrupt() {
 	f.mu.Lock()
 	cancel := f.cancel
 	f.mu.Unlock()
-	if cancel == nil {
+	switch {
+	case cancel == nil:
 		f.parser.interrupt()
-		return
+	case !f.screen.isPaused():
+		cancel()
 	}
-	cancel()
 }
