@@ -10,7 +10,7 @@
 //   - screen draws, and can put lines above a prompt that is live.
 //   - Run is the loop of both: one line, one command.
 //
-// Known limits: there is one prompt in a process, and go-prompt keeps a descriptor of /dev/tty open to its end; a tab in pasted text is the completion key; graphemes
-// of several emoji may be drawn at another width than the terminal's; Windows is not supported, there lines
-// are read without editing.
+// Known limits: there is one prompt in a process, and go-prompt keeps a descriptor of /dev/tty open to its end and looks for
+// keys a hundred times a second; graphemes of several emoji may be drawn at another width than the terminal's; after a
+// resize a row of a long prompt may be left; Windows is not supported, there lines are read without editing.
 package term
