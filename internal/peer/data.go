@@ -103,7 +103,7 @@ func (h *host) watch(m *membership.Node) {
 		h.begin(w)
 		for _, e := range all {
 			if h.watches(w) {
-				w.Changed(e)
+				h.contain("changed", func() { w.Changed(e) })
 			}
 		}
 	})
@@ -136,7 +136,7 @@ func (h *host) changed(e app.Entry) {
 	told := w != nil && w.begun
 	h.mu.Unlock()
 	if told {
-		w.Changed(e)
+		h.contain("changed", func() { w.Changed(e) })
 	}
 }
 

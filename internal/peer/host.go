@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"sync"
 
 	"github.com/rs/zerolog"
@@ -92,7 +93,7 @@ func (h *host) isRunning() bool {
 
 func (h *host) observe(e app.MemberEvent) {
 	if o, ok := h.app.(app.Observer); ok && h.isRunning() {
-		o.Observe(e)
+		h.contain("observe", func() { o.Observe(e) })
 	}
 }
 
@@ -122,6 +123,17 @@ func (h *host) receive(from app.Member, payload []byte) {
 			App: h.app.Name(), From: from.Name, To: h.peer.cfg.Name, Reason: err.Error(),
 		}}})
 	}
+}
+
+// contain calls the application from membership's goroutine. A panic of it must not end the peer.
+func (h *host) contain(what string, call func()) {
+	defer func() {
+		if v := recover(); v != nil {
+			log := h.Logger()
+			log.Error().Interface("panic", v).Bytes("stack", debug.Stack()).Msg(what + " panicked")
+		}
+	}()
+	call()
 }
 
 // Self implements app.Peer.
