@@ -110,9 +110,7 @@ func TestEnterInAStormOfSignals(t *testing.T) {
 	}
 	s.Send("quit\r")
 	s.Ends(0)
-	if screen := s.Screen(); !strings.HasSuffix(screen, "alive)> quit\nended: <nil>") {
-		t.Error("something is drawn after the end")
-	}
+	s.Until("nothing drawn after the end", func(screen string) bool { return strings.HasSuffix(screen, "alive)> quit\nended: <nil>") })
 }
 
 // Where there are more offers than rows, the last row says so.
