@@ -120,7 +120,9 @@ func remotePrompt(ctx context.Context, session *console.Session, output *console
 	ctx, cancel := context.WithCancel(ctx)
 	var following sync.WaitGroup
 	following.Go(func() { view.follow(ctx) })
-	err := session.FollowShown()
+	first, done := context.WithTimeout(ctx, connectTimeout)
+	err := session.FollowShown(first)
+	done()
 	if err == nil {
 		err = term.Run(ctx, term.Config{
 			Backend: session, Output: output, History: newHistory(), Prefix: view.prefix, Alarm: view.alarm, Color: color,

@@ -138,11 +138,13 @@ func finish(result any, r Rendering) (o Outcome) {
 		case err != nil:
 			return err
 		}
+		if o.JSON, err = JSON(result); err != nil {
+			return err
+		}
 		if _, err := r.To.Write(text.buf.Bytes()); err != nil {
 			return fmt.Errorf("write the result: %w", err)
 		}
-		o.JSON, err = JSON(result)
-		return err
+		return nil
 	})
 	return o
 }

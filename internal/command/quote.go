@@ -70,10 +70,12 @@ func Join(words []Word) string {
 }
 
 func join(w Word) string {
-	if w.Quoted || !strings.HasPrefix(w.Text, "-") {
+	i := strings.IndexAny(w.Text, "=~")
+	if name := w.Text[:max(i, 0)]; w.Quoted || !strings.HasPrefix(w.Text, "-") || strings.ContainsFunc(name, unicode.IsSpace) ||
+		i < 0 && strings.ContainsFunc(w.Text, unicode.IsSpace) { // the value of a variable, and no flag
 		return Quote(w.Text)
 	}
-	if i := strings.IndexAny(w.Text, "=~"); i >= 0 { // a quote may open behind these
+	if i >= 0 { // a quote may open behind these
 		return w.Text[:i+1] + Quote(w.Text[i+1:])
 	}
 	return w.Text

@@ -38,6 +38,9 @@ func (l *Local) ExecuteAs(ctx context.Context, line string, notes io.Writer, r c
 	return l.exec.ExecuteAs(ctx, line, &app.Env{Out: notes}, r)
 }
 
+// Ready is always so.
+func (l *Local) Ready(context.Context, []command.Word) error { return nil }
+
 // Free asks the table.
 func (l *Local) Free(words []command.Word) (from int, rest command.Rest, known bool) {
 	return command.Free(words, l.exec.Table)

@@ -67,23 +67,28 @@ type feed struct {
 	done   chan struct{}      // guarded by mu; closed when it has ended
 }
 
-// start replaces what runs. begin returns what is to run, in a goroutine of its own; both end with ctx.
-func (f *feed) start(begin func(ctx context.Context) (run func(), err error)) error {
-	f.stop()
-	f.mu.Lock()
-	defer f.mu.Unlock()
+// start replaces what runs. begin returns what is to run, in a goroutine of its own; both end with the ctx that they are given.
+// parent bounds begin alone.
+func (f *feed) start(parent context.Context, begin func(ctx context.Context) (run func(), err error)) error {
 	ctx, cancel := context.WithCancel(context.Background())
+	detach := context.AfterFunc(parent, cancel)
 	run, err := begin(ctx)
+	if !detach() && err == nil {
+		err = context.Cause(parent)
+	}
 	if err != nil {
 		cancel()
 		return err
 	}
 	done := make(chan struct{})
-	f.cancel, f.done = cancel, done
 	go func() {
 		defer close(done)
 		run()
 	}()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.end()
+	f.cancel, f.done = cancel, done
 	return nil
 }
 
@@ -91,6 +96,11 @@ func (f *feed) start(begin func(ctx context.Context) (run func(), err error)) er
 func (f *feed) stop() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.end()
+}
+
+// end is stop with mu held.
+func (f *feed) end() {
 	if f.cancel != nil {
 		f.cancel()
 		<-f.done
@@ -101,11 +111,11 @@ func (f *feed) stop() {
 var errNoEvents = errors.New("this console has no events")
 
 // showEvents shows events of these kinds from now on.
-func (s *Session) showEvents(kinds []string) error {
+func (s *Session) showEvents(ctx context.Context, kinds []string) error {
 	if s.cfg.Events == nil {
 		return errNoEvents
 	}
-	return s.feed.start(func(ctx context.Context) (func(), error) {
+	return s.feed.start(ctx, func(ctx context.Context) (func(), error) {
 		next, err := s.cfg.Events(ctx, kinds)
 		return func() {
 			err := s.showAll(next, func(e *eventv1.Event) string { return eventLine(e, s.Format()) })
@@ -131,9 +141,9 @@ func (s *Session) showAll(next EventStream, line func(*eventv1.Event) string) er
 }
 
 // FollowShown shows the lines that the peer shows its own user, such as messages of others, until Close: a console elsewhere
-// has them from nowhere else. It begins anew when the peer was gone for a while.
-func (s *Session) FollowShown() error {
-	return s.shown.start(func(ctx context.Context) (func(), error) {
+// has them from nowhere else. ctx bounds only the beginning. It begins anew when the peer was gone for a while.
+func (s *Session) FollowShown(ctx context.Context) error {
+	return s.shown.start(ctx, func(ctx context.Context) (func(), error) {
 		next, err := s.cfg.Events(ctx, []string{"shown"})
 		return func() {
 			for ctx.Err() == nil {

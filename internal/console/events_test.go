@@ -81,7 +81,7 @@ func TestFollowShownElsewhere(t *testing.T) {
 	s := NewSession(SessionConfig{Output: out, Events: ClientEvents(eventv1.NewEventServiceClient(conn))})
 	defer s.Close()
 	log.Emit(shownLine("before"))
-	if err := s.FollowShown(); err != nil {
+	if err := s.FollowShown(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	log.Emit(joined("bob"))

@@ -46,6 +46,7 @@ type Output struct {
 	screen Screen     // guarded by mu; nil when there is no live prompt
 	muted  bool       // guarded by mu
 	unseen int        // guarded by mu; lines since muted
+	bare   bool       // guarded by mu; standard output is for results alone
 }
 
 // NewOutput makes an Output over standard output and standard error.
@@ -89,15 +90,26 @@ func (o *Output) Mute(on bool) (unseen int) {
 	return unseen
 }
 
+// ResultsAlone sends what Println shows to standard error, where there is no prompt: standard output is read by a program.
+func (o *Output) ResultsAlone(on bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.bare = on
+}
+
 // Println shows one line, without control characters, unless the user wants quiet. It does not wait for a prompt.
 func (o *Output) Println(line string) {
 	o.mu.Lock()
-	muted := o.muted
+	muted, bare := o.muted, o.bare && o.screen == nil
 	if muted {
 		o.unseen++
 	}
 	o.mu.Unlock()
-	if !muted {
+	switch {
+	case muted:
+	case bare:
+		o.errLine(command.Clean(line), false)
+	default:
 		o.line(command.Clean(line), false)
 	}
 }

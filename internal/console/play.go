@@ -42,7 +42,7 @@ func play() app.Spec {
 			if err != nil {
 				return nil, err
 			}
-			p := player{frame: f, pause: args.Duration("pause")}
+			p := player{frame: f, pause: args.Duration("pause"), script: &script{session: f.session, name: "tour", out: f.results}}
 			if !args.Has("file") {
 				p.lenient = true
 				return nil, p.play(ctx, "tour", strings.NewReader(tour))
@@ -52,6 +52,7 @@ func play() app.Spec {
 				return nil, err
 			}
 			defer func() { _ = file.Close() }()
+			p.script.name = args.String("file")
 			return nil, p.play(ctx, args.String("file"), file)
 		}),
 	}
@@ -59,6 +60,7 @@ func play() app.Spec {
 
 type player struct {
 	frame   *frame
+	script  *script
 	pause   time.Duration
 	lenient bool // leave lines out that are no commands here, and go on after failures
 }
@@ -72,7 +74,7 @@ func (p *player) play(ctx context.Context, name string, r io.Reader) error {
 		next := <-lines
 		switch {
 		case errors.Is(next.err, io.EOF):
-			return nil
+			return p.script.failures()
 		case next.err != nil:
 			return &ScriptError{File: name, Line: n, Col: 1, Err: next.err}
 		}
@@ -83,14 +85,14 @@ func (p *player) play(ctx context.Context, name string, r io.Reader) error {
 		if err := wait(ctx, p.pause); err != nil {
 			return err
 		}
-		if quit, err := p.line(ctx, name, n, line); quit || err != nil {
+		if quit, err := p.line(ctx, n, line); quit || err != nil {
 			return ended(command.Outcome{Err: err, Quit: quit})
 		}
 	}
 }
 
 // line shows and runs one line.
-func (p *player) line(ctx context.Context, name string, n int, line string) (quit bool, err error) {
+func (p *player) line(ctx context.Context, n int, line string) (quit bool, err error) {
 	show := "> " + line
 	if strings.HasPrefix(line, "#") {
 		show = line
@@ -98,8 +100,7 @@ func (p *player) line(ctx context.Context, name string, n int, line string) (qui
 	if _, err := fmt.Fprintln(p.frame.out, command.Clean(show)); err != nil {
 		return false, err
 	}
-	s := &script{session: p.frame.session, name: name, out: p.frame.results}
-	quit, err = s.run(ctx, n, 0, line)
+	quit, err = p.script.run(ctx, n, 0, line)
 	if err != nil && p.lenient && ctx.Err() == nil {
 		_, err = fmt.Fprintln(p.frame.out, "error: "+command.Clean(err.Error()))
 	}

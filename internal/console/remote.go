@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"sync"
 	"time"
 
@@ -78,7 +79,7 @@ func (r *Remote) ExecuteAs(ctx context.Context, line string, notes io.Writer, as
 	if err != nil {
 		return command.Outcome{Err: callError(ctx, err)}
 	}
-	for {
+	for got := 0; ; {
 		m, err := stream.Recv()
 		if err != nil {
 			return command.Outcome{Err: callError(ctx, err)}
@@ -87,9 +88,12 @@ func (r *Remote) ExecuteAs(ctx context.Context, line string, notes io.Writer, as
 		case *consolev1.ExecResponse_End:
 			return outcome(part.End)
 		case *consolev1.ExecResponse_Output:
-			_, err = io.WriteString(as.To, part.Output)
+			_, err = io.WriteString(as.To, cleanLines(part.Output))
 		case *consolev1.ExecResponse_Note:
-			_, err = io.WriteString(notes, part.Note)
+			_, err = io.WriteString(notes, cleanLines(part.Note))
+		}
+		if got += len(m.GetOutput()) + len(m.GetNote()); err == nil && got > maxReceived {
+			err = errTalkative
 		}
 		if err != nil {
 			return command.Outcome{Err: fmt.Errorf("write the output: %w", err)}
@@ -102,39 +106,88 @@ func (r *Remote) Free(words []command.Word) (from int, rest command.Rest, known 
 	return command.Free(words, r.here.exec.Table, r.commands())
 }
 
-// commands are the names of the peer's commands, and what they take. It asks once; a peer that did not answer
-// is asked again the next time, and until then has none.
-func (r *Remote) commands() *command.Table {
-	r.asking.Lock()
-	defer r.asking.Unlock()
-	if r.there != nil {
-		return r.there
+// maxReceived is how much a peer may send for one command. One that keeps to the protocol sends half of it at most: results
+// and progress, with what is said when they are cut.
+const maxReceived = 4 * maxRemoteOutput
+
+var errTalkative = errors.New("the peer sends more than it may")
+
+// cleanLines takes control characters out, and leaves the ends of lines.
+func cleanLines(text string) string {
+	lines := strings.Split(text, "\n")
+	for i, line := range lines {
+		lines[i] = command.Clean(line)
 	}
+	return strings.Join(lines, "\n")
+}
+
+// Ready asks the peer for its commands, unless the line is for this side.
+func (r *Remote) Ready(ctx context.Context, words []command.Word) error {
+	if spec, _ := r.here.exec.Table.Find(words); spec != nil && command.RestOf(spec) == command.RestWords && !runsAnother(spec) {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
+	defer cancel()
+	_, err := r.theirs(ctx)
+	return err
+}
+
+// runsAnother reports whether a command of this side runs one that may be the peer's.
+func runsAnother(s *app.Spec) bool {
+	return len(s.Params) > 0 && s.Params[len(s.Params)-1].Kind == app.Line
+}
+
+// readyTimeout bounds how long a line waits for the names of the peer's commands.
+const readyTimeout = 10 * time.Second
+
+// commands are the names of the peer's commands, and what they take; none while they are not known. It answers soon.
+func (r *Remote) commands() *command.Table {
 	ctx, cancel := context.WithTimeout(context.Background(), completeTimeout)
 	defer cancel()
-	a, err := r.client.Commands(ctx, &consolev1.CommandsRequest{})
+	t, err := r.theirs(ctx)
 	if err != nil {
 		return &command.Table{}
 	}
+	return t
+}
+
+// theirs asks for the names once; a peer that did not answer is asked again the next time.
+func (r *Remote) theirs(ctx context.Context) (*command.Table, error) {
+	r.asking.Lock()
+	defer r.asking.Unlock()
+	if r.there != nil {
+		return r.there, nil
+	}
+	a, err := r.client.Commands(ctx, &consolev1.CommandsRequest{})
+	if err != nil {
+		return nil, callError(ctx, err)
+	}
+	table := &command.Table{}
 	var specs []app.Spec
 	for _, c := range a.GetCommands() {
-		s := app.Spec{
-			Name: c.GetName(), Aliases: c.GetAliases(), Summary: c.GetSummary(), Example: c.GetExample(),
-			Run: func(context.Context, *app.Env, app.Args) (any, error) { return nil, errNoSession }, // it runs there
+		// One that is not understood, as of another version, is left out, and not all of them.
+		if t, err := command.New(append(specs[:len(specs):len(specs)], specOf(c))...); err == nil {
+			table, specs = t, append(specs, specOf(c))
 		}
-		switch c.GetRest() {
-		case consolev1.Rest_REST_TEXT:
-			s.Params = []app.Param{{Name: "text", Kind: app.Text, Optional: true, Repeated: true}}
-		case consolev1.Rest_REST_RAW:
-			s.Params = []app.Param{{Name: "text", Kind: app.Raw, Optional: true}}
-		case consolev1.Rest_REST_WORDS, consolev1.Rest_REST_UNSPECIFIED:
-		}
-		specs = append(specs, s)
 	}
-	if r.there, err = command.New(specs...); err != nil {
-		r.there = &command.Table{} // another version, which says what we do not know: ours alone must do
+	r.there = table
+	return table, nil
+}
+
+// specOf is a command of the peer as far as this side must know it.
+func specOf(c *consolev1.Command) app.Spec {
+	s := app.Spec{
+		Name: c.GetName(), Aliases: c.GetAliases(), Summary: c.GetSummary(), Example: c.GetExample(),
+		Run: func(context.Context, *app.Env, app.Args) (any, error) { return nil, errNoSession }, // it runs there
 	}
-	return r.there
+	switch c.GetRest() {
+	case consolev1.Rest_REST_TEXT:
+		s.Params = []app.Param{{Name: "text", Kind: app.Text, Optional: true, Repeated: true}}
+	case consolev1.Rest_REST_RAW:
+		s.Params = []app.Param{{Name: "text", Kind: app.Raw, Optional: true}}
+	case consolev1.Rest_REST_WORDS, consolev1.Rest_REST_UNSPECIFIED:
+	}
+	return s
 }
 
 func outcome(end *consolev1.ExecEnd) command.Outcome {
@@ -172,7 +225,13 @@ func (r *Remote) Complete(ctx context.Context, line string, cursor int) ([]app.S
 	if r.isHere(line) {
 		return offers, start
 	}
-	theirs, start := r.ask(ctx, line, cursor)
+	theirs, at := r.ask(ctx, line, cursor)
+	switch {
+	case len(theirs) == 0:
+		return offers, start
+	case len(offers) == 0 || at != start:
+		return theirs, at
+	}
 	return merge(offers, theirs), start
 }
 

@@ -125,6 +125,9 @@ func (p *script) failures() error {
 	if p.failed == 0 {
 		return nil
 	}
+	if p.failed == 1 {
+		return fmt.Errorf("%s: 1 line failed", p.name)
+	}
 	return fmt.Errorf("%s: %d lines failed", p.name, p.failed)
 }
 

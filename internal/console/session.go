@@ -9,6 +9,7 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -22,6 +23,8 @@ type Engine interface {
 	ExecuteAs(ctx context.Context, line string, notes io.Writer, r command.Rendering) command.Outcome
 	// Complete is as that of Backend.
 	Complete(ctx context.Context, line string, cursor int) (offers []app.Suggestion, start int)
+	// Ready waits until Free can tell of a line that begins so, or says why it cannot.
+	Ready(ctx context.Context, words []command.Word) error
 	// Free says from which word on a command takes text; see command.Table. It answers at once.
 	Free(words []command.Word) (from int, rest command.Rest, known bool)
 }
@@ -77,6 +80,9 @@ func (s *Session) Close() {
 // Execute runs one line and writes what it says to out. A line that could not be read, and nothing of which was run, is a
 // *command.SyntaxError or *command.UsageError.
 func (s *Session) Execute(ctx context.Context, line string, out io.Writer) command.Outcome {
+	if err := s.ready(ctx, line); err != nil {
+		return command.Outcome{Err: err}
+	}
 	st, err := s.read(line)
 	if err != nil || st == nil {
 		return command.Outcome{Err: err}
@@ -87,6 +93,15 @@ func (s *Session) Execute(ctx context.Context, line string, out io.Writer) comma
 		s.took(out, time.Since(start))
 	}
 	return o
+}
+
+// ready makes sure that what is text for a command is not taken for a pipe, a file or a variable.
+func (s *Session) ready(ctx context.Context, line string) error {
+	words, err := command.Split(line)
+	if err != nil || !strings.ContainsAny(line, "|>$=") {
+		return nil // read will tell
+	}
+	return s.cfg.Engine.Ready(ctx, words)
 }
 
 func (s *Session) took(out io.Writer, d time.Duration) {
@@ -139,6 +154,9 @@ func (s *Session) run(ctx context.Context, st *statement, out io.Writer) command
 	defer done()
 	f := &frame{session: s, target: st.target, out: notes, results: out}
 	f.as.Format = s.Format()
+	if outer, err := frameOf(ctx); err == nil && outer.target.kind != toScreen {
+		f.as.Format = outer.as.Format // a line of a script whose results go somewhere
+	}
 	var o command.Outcome
 	switch st.target.kind {
 	case toVariable:
@@ -208,6 +226,7 @@ func (s *Session) SetOption(name, value string) error {
 	switch name {
 	case "output":
 		s.format = command.Format(value)
+		s.cfg.Output.ResultsAlone(s.format != command.FormatTable)
 	case "timing":
 		s.timing = value == "on"
 	case "pager":

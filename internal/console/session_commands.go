@@ -105,7 +105,11 @@ func suggestions(texts []string) []app.Suggestion {
 func runSet(_ context.Context, f *frame, args app.Args) (any, error) {
 	s, name := f.session, args.String("name")
 	_, option := options()[name]
-	switch value := strings.Join(args.All("value"), " "); {
+	words := args.All("value")
+	if len(words) > 1 && words[0] == "=" {
+		words = words[1:]
+	}
+	switch value := strings.Join(words, " "); {
 	case name == "":
 		return s.settings(), nil
 	case args.Has("value") && option:
@@ -220,7 +224,7 @@ func eventKinds() []app.Suggestion {
 	return out
 }
 
-func runEvents(_ context.Context, f *frame, args app.Args) (any, error) {
+func runEvents(ctx context.Context, f *frame, args app.Args) (any, error) {
 	if args.String("switch") == "off" {
 		f.session.feed.stop()
 		return nil, nil
@@ -229,5 +233,5 @@ func runEvents(_ context.Context, f *frame, args app.Args) (any, error) {
 	for _, word := range args.All("kinds") {
 		kinds = append(kinds, strings.FieldsFunc(strings.TrimPrefix(word, "kind="), func(r rune) bool { return r == ',' })...)
 	}
-	return nil, f.session.showEvents(kinds)
+	return nil, f.session.showEvents(ctx, kinds)
 }

@@ -78,7 +78,7 @@ func (s *Session) expandAlias(line string) (string, error) {
 		s.mu.Lock()
 		alias, ok := s.aliases[words[0].Text]
 		s.mu.Unlock()
-		if !ok || words[0].Quoted {
+		if !ok || words[0].Quoted || len(words) > 1 && words[1].Raw == "=" {
 			return line, nil
 		}
 		if _, _, known := s.cfg.Engine.Free(words); known { // such as "member list", where "member" is an alias
@@ -100,7 +100,7 @@ func (s *Session) statement(line string) (*statement, error) {
 		if words = words[2:]; len(words) == 0 {
 			return nil, &command.UsageError{Col: len(line) + 1, Msg: name + " = needs a command or a value"}
 		}
-		if _, _, known := s.cfg.Engine.Free(words); !known && len(words) == 1 {
+		if _, _, known := s.cfg.Engine.Free(words); len(words) == 1 && (!known || words[0].Quoted) {
 			words, err = command.SplitVars(line, s.variable)
 			if err == nil {
 				st.value = words[2].Text

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 
 	"peerlab.example/peerlab/internal/command"
@@ -91,23 +92,42 @@ func (s *Session) collect(ctx context.Context, st *statement, f *frame) ([]byte,
 	out := f.out
 	f.out, f.results, f.as.To = &progress, &text, &text
 	o := s.execute(ctx, st, f)
-	if text.buf.Len() == 0 && o.Err == nil {
-		return progress.buf.Bytes(), o
+	result, said := text.close(), progress.close()
+	if len(result) == 0 && o.Err == nil {
+		return said, o
 	}
-	if _, err := out.Write(progress.buf.Bytes()); err != nil && o.Err == nil {
+	if _, err := out.Write(said); err != nil && o.Err == nil {
 		o.Err = err
 	}
-	return text.buf.Bytes(), o
+	return result, o
 }
 
 // results are what one line gives, which may be that of many commands.
-type results struct{ buf bytes.Buffer }
+// A command may write from several goroutines, and one that was left to itself even after close.
+type results struct {
+	mu     sync.Mutex
+	buf    bytes.Buffer // guarded by mu
+	closed bool         // guarded by mu
+}
+
+// close ends the writing, and returns what was written.
+func (r *results) close() []byte {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.closed = true
+	return r.buf.Bytes()
+}
 
 // maxResults is how many bytes of results a line may give to a file or a program.
 const maxResults = 4 * command.MaxOutput
 
 // Write refuses what is too much.
 func (r *results) Write(p []byte) (int, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.closed {
+		return len(p), nil
+	}
 	if r.buf.Len()+len(p) > maxResults {
 		return 0, fmt.Errorf("the results of one line have more than %d MiB", maxResults>>20)
 	}
@@ -127,7 +147,7 @@ func (s *Session) toPipe(ctx context.Context, st *statement, f *frame) command.O
 	if f.as.Format == command.FormatTable {
 		f.as.Format = wants(st.target.what)
 	}
-	out := f.out
+	to := f.results
 	text, o := s.collect(ctx, st, f)
 	if o.Err != nil {
 		return o
@@ -141,7 +161,9 @@ func (s *Session) toPipe(ctx context.Context, st *statement, f *frame) command.O
 		cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr // the terminal itself, for colours and for less
 	} else {
 		ownGroup(cmd)
-		cmd.Stdout, cmd.Stderr = out, out
+		notes := s.cfg.Output.Notes()
+		defer notes.Flush()
+		cmd.Stdout, cmd.Stderr = to, notes
 	}
 	o.Err = shellError(ctx, st.target.what, cmd.Run())
 	return o

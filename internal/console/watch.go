@@ -1,7 +1,6 @@
 package console
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"strings"
@@ -102,21 +101,30 @@ type watch struct {
 
 // round runs the command once and shows the result. An error ends the watch.
 func (w *watch) round(ctx context.Context, n int) error {
-	var text bytes.Buffer
+	var text, said results
 	f := w.frame
-	o := f.session.cfg.Engine.ExecuteAs(ctx, w.line, &text, command.Rendering{Format: f.as.Format, To: &text})
+	notes := &text // between the results, for people
+	if f.as.Format != command.FormatTable && f.as.Format != "" {
+		notes = &said
+	}
+	inner := &frame{session: f.session, target: f.target, out: notes, results: &text, as: command.Rendering{Format: f.as.Format, To: &text}}
+	o := f.session.cfg.Engine.ExecuteAs(withFrame(ctx, inner), w.line, inner.out, inner.as)
 	switch {
 	case o.Usage(), o.Quit:
 		return ended(o) // the next time would be no better
 	case ctx.Err() != nil:
 		return nil
 	case o.Err != nil:
-		_, _ = fmt.Fprintln(&text, "error: "+o.Err.Error())
+		_, _ = fmt.Fprintln(notes, "error: "+o.Err.Error())
 	}
+	if _, err := f.out.Write(said.close()); err != nil {
+		return err
+	}
+	shown := text.close()
 	head := fmt.Sprintf("every %v: %s    %s", w.every, w.line, time.Now().Format("15:04:05"))
 	if w.screen != nil {
 		lines := []string{head}
-		for line := range strings.Lines(text.String()) {
+		for line := range strings.Lines(string(shown)) {
 			lines = append(lines, command.Clean(strings.TrimSuffix(line, "\n")))
 		}
 		w.screen.Block(lines)
@@ -128,6 +136,6 @@ func (w *watch) round(ctx context.Context, n int) error {
 		}
 		_, _ = fmt.Fprintln(f.results, head)
 	}
-	_, err := f.results.Write(text.Bytes())
+	_, err := f.results.Write(shown)
 	return err
 }
