@@ -123,7 +123,7 @@ func cleanLines(text string) string {
 
 // Ready asks the peer for its commands, unless the line is for this side.
 func (r *Remote) Ready(ctx context.Context, words []command.Word) error {
-	if spec, _ := r.here.exec.Table.Find(words); spec != nil && command.RestOf(spec) == command.RestWords && !runsAnother(spec) {
+	if spec, _ := r.here.exec.Table.Find(words); spec != nil && !runsAnother(spec) {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
