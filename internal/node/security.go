@@ -38,6 +38,7 @@ type Security struct {
 	insecure bool
 	server   *tls.Config // nil without a certificate
 	client   *tls.Config // nil without a CA
+	ca       []byte      // the PEM certificates of the CA file, nil without one
 }
 
 // LoadSecurity reads the files of a configuration.
@@ -67,6 +68,7 @@ func (s *Security) loadTLS(c SecurityConfig) error {
 		if !pool.AppendCertsFromPEM(pem) {
 			return fmt.Errorf("CA file %s: no PEM certificate in it", c.CAFile)
 		}
+		s.ca = pem
 	}
 	if pool != nil || c.CertFile != "" {
 		// Without a CA file, others are verified with the certificates that the system trusts.
@@ -138,7 +140,7 @@ func (s *Security) serverCredentials() credentials.TransportCredentials {
 	if s == nil || s.server == nil {
 		return insecure.NewCredentials()
 	}
-	return credentials.NewTLS(s.server)
+	return exceptLocal{credentials.NewTLS(s.server)}
 }
 
 func (s *Security) clientCredentials() credentials.TransportCredentials {

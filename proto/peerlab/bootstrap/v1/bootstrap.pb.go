@@ -760,8 +760,10 @@ func (x *RenewResponse) GetHeld() bool {
 }
 
 type ListRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Group         string                 `protobuf:"bytes,1,opt,name=group,proto3" json:"group,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Group string                 `protobuf:"bytes,1,opt,name=group,proto3" json:"group,omitempty"`
+	// The revision that the caller has, if any: who polls need not be sent again what did not change.
+	KnownRevision uint64 `protobuf:"varint,2,opt,name=known_revision,json=knownRevision,proto3" json:"known_revision,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -803,9 +805,17 @@ func (x *ListRequest) GetGroup() string {
 	return ""
 }
 
+func (x *ListRequest) GetKnownRevision() uint64 {
+	if x != nil {
+		return x.KnownRevision
+	}
+	return 0
+}
+
 type ListResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Roster        *Roster                `protobuf:"bytes,1,opt,name=roster,proto3" json:"roster,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Not set when the roster is still at known_revision.
+	Roster        *Roster `protobuf:"bytes,1,opt,name=roster,proto3" json:"roster,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1268,9 +1278,10 @@ const file_peerlab_bootstrap_v1_bootstrap_proto_rawDesc = "" +
 	"\x02id\x18\x02 \x01(\tR\x02id\"Y\n" +
 	"\rRenewResponse\x124\n" +
 	"\x06roster\x18\x01 \x01(\v2\x1c.peerlab.bootstrap.v1.RosterR\x06roster\x12\x12\n" +
-	"\x04held\x18\x02 \x01(\bR\x04held\"#\n" +
+	"\x04held\x18\x02 \x01(\bR\x04held\"J\n" +
 	"\vListRequest\x12\x14\n" +
-	"\x05group\x18\x01 \x01(\tR\x05group\"D\n" +
+	"\x05group\x18\x01 \x01(\tR\x05group\x12%\n" +
+	"\x0eknown_revision\x18\x02 \x01(\x04R\rknownRevision\"D\n" +
 	"\fListResponse\x124\n" +
 	"\x06roster\x18\x01 \x01(\v2\x1c.peerlab.bootstrap.v1.RosterR\x06roster\"$\n" +
 	"\fResetRequest\x12\x14\n" +

@@ -1,0 +1,146 @@
+package node
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"log"
+	"net"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"peerlab.example/peerlab/internal/network"
+)
+
+// Limits of an HTTP server that strangers may reach.
+const (
+	httpHeaderTimeout = 5 * time.Second  // for the headers of a request
+	httpReadTimeout   = 15 * time.Second // for a whole request
+	httpIdleTimeout   = 2 * time.Minute  // of a connection between requests
+	httpMaxHeader     = 16 << 10         // bytes
+)
+
+// HTTPServer serves a handler beside a node's gRPC server.
+type HTTPServer struct {
+	server   *http.Server
+	listener net.Listener
+	done     chan error
+}
+
+// StartHTTP listens and serves until Close, with the certificate of the security if it has one. flag names the
+// setting in errors.
+func StartHTTP(ctx context.Context, n network.Network, s *Security, flag, addr string, h http.Handler, l zerolog.Logger) (*HTTPServer, error) {
+	if err := s.CheckBind(flag, addr); err != nil {
+		return nil, err
+	}
+	listener, err := n.Listen(ctx, network.RPC, addr)
+	if err != nil {
+		return nil, err
+	}
+	served := listener
+	if s != nil && s.server != nil {
+		cfg := s.server.Clone()
+		cfg.NextProtos = []string{"h2", "http/1.1"}
+		served = tls.NewListener(listener, cfg)
+	}
+	out := &HTTPServer{listener: listener, done: make(chan error, 1), server: &http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: httpHeaderTimeout,
+		ReadTimeout:       httpReadTimeout,
+		IdleTimeout:       httpIdleTimeout,
+		MaxHeaderBytes:    httpMaxHeader,
+		ErrorLog:          log.New(l.With().Str("component", "http").Logger(), "", 0),
+	}}
+	go func() {
+		err := out.server.Serve(served)
+		if errors.Is(err, http.ErrServerClosed) {
+			err = nil
+		}
+		out.done <- err
+	}()
+	l.Debug().Stringer("addr", listener.Addr()).Msg("http serves")
+	return out, nil
+}
+
+// Addr is host:port of the listener.
+func (s *HTTPServer) Addr() string { return s.listener.Addr().String() }
+
+// Close lets requests finish until ctx ends, and then ends them.
+func (s *HTTPServer) Close(ctx context.Context) error {
+	err := s.server.Shutdown(ctx)
+	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
+		err = s.server.Close()
+	}
+	return errors.Join(err, <-s.done)
+}
+
+// HTTPClient returns a client for one base URL, http or https, that dials through the network. It sends the
+// token, verifies https with the CA of the lab and with those that the system trusts, follows no redirect (the
+// token is not for others), and uses no proxy of the environment. The caller ends it with CloseIdleConnections.
+func HTTPClient(n network.Network, s *Security, base *url.URL) (*http.Client, error) {
+	port := base.Port()
+	if port == "" {
+		port = base.Scheme
+	}
+	if base.Scheme != "https" {
+		if err := s.checkToken(net.JoinHostPort(base.Hostname(), port)); err != nil {
+			return nil, fmt.Errorf("%w, or give an https URL", err)
+		}
+	}
+	transport := &http.Transport{
+		DialContext: func(ctx context.Context, _, addr string) (net.Conn, error) {
+			return n.Dial(ctx, network.RPC, addr)
+		},
+		TLSClientConfig:     s.publicTLS(),
+		ForceAttemptHTTP2:   true,
+		MaxIdleConnsPerHost: 8,
+		IdleConnTimeout:     time.Minute,
+		TLSHandshakeTimeout: 5 * time.Second,
+	}
+	client := &http.Client{
+		Transport:     transport,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	if s != nil && s.token != "" {
+		client.Transport = bearerTransport{transport, s.token}
+	}
+	return client, nil
+}
+
+// publicTLS is how https is verified: a bootstrap service may have a certificate of the lab's own CA, or, as
+// a Cloud Function has, one that the system trusts.
+func (s *Security) publicTLS() *tls.Config {
+	c := &tls.Config{MinVersion: tls.VersionTLS12} // 1.2 for platforms that others run
+	if s == nil || s.client == nil {
+		return c
+	}
+	c.Certificates = s.client.Certificates
+	if s.ca == nil {
+		return c
+	}
+	pool, err := x509.SystemCertPool()
+	if err != nil {
+		pool = x509.NewCertPool() // a machine without any
+	}
+	pool.AppendCertsFromPEM(s.ca)
+	c.RootCAs = pool
+	return c
+}
+
+// bearerTransport sends the token with each request.
+type bearerTransport struct {
+	*http.Transport
+	token string
+}
+
+// RoundTrip is that of http.RoundTripper.
+func (t bearerTransport) RoundTrip(req *http.Request) (*http.Response, error) {
+	req = req.Clone(req.Context())
+	req.Header.Set("Authorization", "Bearer "+t.token)
+	return t.Transport.RoundTrip(req)
+}
