@@ -151,6 +151,9 @@ func (s *Service) List(ctx context.Context, req *bootstrapv1.ListRequest) (*boot
 	if err != nil {
 		return nil, err
 	}
+	if known := req.GetKnownRevision(); known != 0 && known == r.GetRevision() {
+		return &bootstrapv1.ListResponse{}, nil
+	}
 	return &bootstrapv1.ListResponse{Roster: r}, nil
 }
 
