@@ -28,8 +28,56 @@ type Closer interface {
 // Open returns a new, empty store for at most that many groups.
 type Open func(t *testing.T, maxGroups int) Closer
 
+// Option tells Run what else the store can do.
+type Option func(*suite)
+
+// suite is what Run checks beside single stores.
+type suite struct {
+	replicas func(t *testing.T) (first, second Closer)
+	faults   func(t *testing.T) (Closer, Faults)
+}
+
+// Replicas has the contention check use two stores that open makes on the same, new data. Without it
+// the check runs against one store that all writers share.
+func Replicas(open func(t *testing.T) (first, second Closer)) Option {
+	return func(s *suite) { s.replicas = open }
+}
+
+// WithFaults has Run check stores whose backend fails. open returns a store on new data, and
+// the hooks that break what it stands on; a Proxy has them. Give the store a short deadline for
+// its calls, since the check waits for it several times.
+func WithFaults(open func(t *testing.T) (Closer, Faults)) Option {
+	return func(s *suite) { s.faults = open }
+}
+
 // Run runs all checks against stores that open makes.
-func Run(t *testing.T, open Open) {
+func Run(t *testing.T, open Open, options ...Option) {
+	var more suite
+	for _, o := range options {
+		o(&more)
+	}
+	t.Run("contention", func(t *testing.T) {
+		t.Parallel()
+		if more.replicas != nil {
+			contention(t, more.replicas)
+			return
+		}
+		contention(t, func(t *testing.T) (first, second Closer) {
+			s := open(t, 0)
+			return s, s
+		})
+	})
+	if more.faults != nil {
+		t.Run("faults", func(t *testing.T) {
+			t.Parallel()
+			faults(t, more.faults)
+		})
+	}
+	runSingle(t, open)
+}
+
+// runSingle runs the checks that need one store each.
+func runSingle(t *testing.T, open Open) {
 	tests := []struct {
 		name      string
 		maxGroups int
