@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
@@ -30,7 +31,7 @@ const defaultBootstrap = "127.0.0.1:7700"
 
 func newBootstrap(std Stdio) *cobra.Command {
 	var c common
-	var listen, store string
+	var listen, http, store string
 	cmd := &cobra.Command{
 		Use:   "bootstrap",
 		Short: "run the bootstrap service: it tells peers whom to contact first",
@@ -50,6 +51,11 @@ func newBootstrap(std Stdio) *cobra.Command {
 			if err := security.CheckBind("--listen", listen); err != nil {
 				return exit{exitUsage, err}
 			}
+			if http != "" {
+				if err := security.CheckBind("--http", http); err != nil {
+					return exit{exitUsage, err}
+				}
+			}
 			ctx, stop := untilSignal(cmd.Context(), os.Interrupt, syscall.SIGTERM)
 			defer stop()
 			s, err := openStore(store)
@@ -57,19 +63,22 @@ func newBootstrap(std Stdio) *cobra.Command {
 				return err
 			}
 			b, err := startBootstrap(ctx, bootstrapConfig{
-				listen: listen, store: s, network: network.System(), security: security, log: logs.Logger(),
+				listen: listen, http: http, store: s, network: network.System(), security: security, log: logs.Logger(),
 			})
 			if err != nil {
 				return errors.Join(err, s.Close())
 			}
 			_, _ = fmt.Fprintf(std.Out, "bootstrap service listens on %s\n", b.server.Addr())
+			if b.http != nil {
+				_, _ = fmt.Fprintf(std.Out, "HTTP/JSON on %s\n", b.http.server.Addr())
+			}
 			<-ctx.Done()
 			return b.Close()
 		},
 	}
 	addSettings(cmd, bootstrapSettings(&c), func(v config.Values) error {
 		c.fill(v)
-		listen, store = v.Get("listen"), v.Get("store")
+		listen, http, store = v.Get("listen"), v.Get("http"), v.Get("store")
 		return nil
 	}).addFile(cmd)
 	return cmd
@@ -81,6 +90,10 @@ func bootstrapSettings(c *common) *config.Table {
 		{
 			Key: "listen", Kind: app.Addr, Default: defaultBootstrap, Live: config.AtStart, Group: "service",
 			Summary: "host:port of gRPC; port 0 means any",
+		},
+		{
+			Key: "http", Kind: app.Addr, Live: config.AtStart, Group: "service",
+			Summary: "host:port of HTTP/JSON; empty for none",
 		},
 		{
 			Key: "store", Kind: app.Text, Live: config.AtStart, Group: "service",
@@ -116,6 +129,7 @@ func openStore(spec string) (closingStore, error) {
 
 type bootstrapConfig struct {
 	listen   string
+	http     string // empty for none
 	store    closingStore
 	network  network.Network
 	security *node.Security
@@ -125,6 +139,7 @@ type bootstrapConfig struct {
 // bootstrapNode is a running bootstrap service with its gRPC server. It owns the store.
 type bootstrapNode struct {
 	server  *node.Server
+	http    *bootstrapHTTP // nil for none
 	service *bootstrap.Service
 	store   closingStore
 }
@@ -140,6 +155,12 @@ func startBootstrap(ctx context.Context, c bootstrapConfig) (*bootstrapNode, err
 	if err := b.server.Start(ctx, c.listen); err != nil {
 		return nil, bindError(errors.Join(err, b.service.Close()))
 	}
+	if c.http != "" {
+		var err error
+		if b.http, err = startHTTP(ctx, c, b.server); err != nil {
+			return nil, bindError(errors.Join(err, b.service.Close(), b.server.Close()))
+		}
+	}
 	b.service.Start()
 	b.server.SetServing(true)
 	return b, nil
@@ -147,8 +168,17 @@ func startBootstrap(ctx context.Context, c bootstrapConfig) (*bootstrapNode, err
 
 // Close ends the service and closes the store.
 func (b *bootstrapNode) Close() error {
-	return errors.Join(b.service.Close(), b.server.Close(), b.store.Close())
+	err := b.service.Close()
+	if b.http != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), httpGrace)
+		defer cancel()
+		err = errors.Join(err, b.http.Close(ctx))
+	}
+	return errors.Join(err, b.server.Close(), b.store.Close())
 }
+
+// httpGrace is how long HTTP requests that are under way may take when the service ends.
+const httpGrace = time.Second
 
 // bindError gives a listener that cannot be opened its exit code.
 func bindError(err error) error {

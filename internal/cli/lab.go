@@ -118,11 +118,11 @@ func (l *lab) dialBootstrap(addr string) (bootstrapv1.BootstrapServiceClient, er
 	if addr == "" {
 		return nil, nil
 	}
-	conn, err := node.Dial(l.network, l.security, addr)
+	conn, closeAll, err := dialBootstrap(l.network, l.security, addr)
 	if err != nil {
 		return nil, exit{exitUsage, fmt.Errorf("--bootstrap: %w", err)}
 	}
-	l.closers = append(l.closers, conn.Close)
+	l.closers = append(l.closers, closeAll)
 	// The peer itself tries for as long as it takes and tells the user, so that one call may end soon.
 	return bootstrap.NewClient(conn, bootstrap.ClientOptions{Timeout: 2 * time.Second}), nil
 }

@@ -39,7 +39,10 @@ func identitySettings() []config.Field {
 			Summary: "name of the peer, unique among the live members",
 		},
 		{Key: "group", Kind: app.Text, Default: "default", Summary: "group of peers that find each other"},
-		{Key: "bootstrap", Kind: app.Addr, Summary: "host:port of the bootstrap service; empty for none"},
+		{
+			Key: "bootstrap", Kind: app.Text, Check: checkEndpoints,
+			Summary: "bootstrap service: host:port (gRPC) or http(s)://HOST (HTTP/JSON); several replicas with commas; empty for none",
+		},
 		{
 			Key: "bootstrap-timeout", Kind: app.Duration, Default: "0s",
 			Summary: "give up when the bootstrap service is not reached in this time; 0 means never",

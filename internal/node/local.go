@@ -41,7 +41,9 @@ func (s *Server) Local() (*grpc.ClientConn, error) {
 func isLocal(addr net.Addr) bool { return addr.Network() == "bufconn" }
 
 // exceptLocal are credentials that a local connection does without.
-type exceptLocal struct{ credentials.TransportCredentials }
+type exceptLocal struct {
+	credentials.TransportCredentials
+}
 
 // ServerHandshake is that of credentials.TransportCredentials.
 func (c exceptLocal) ServerHandshake(conn net.Conn) (net.Conn, credentials.AuthInfo, error) {

@@ -1,0 +1,40 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"net/http"
+
+	"peerlab.example/peerlab/internal/bootstrap/gateway"
+	"peerlab.example/peerlab/internal/node"
+)
+
+// bootstrapHTTP is the HTTP side of the service: the same calls as JSON.
+type bootstrapHTTP struct {
+	server *node.HTTPServer
+	close  func() error
+}
+
+// startHTTP serves HTTP/JSON in front of a gRPC server, through a connection in memory.
+func startHTTP(ctx context.Context, c bootstrapConfig, server *node.Server) (*bootstrapHTTP, error) {
+	local, err := server.Local()
+	if err != nil {
+		return nil, err
+	}
+	h, err := gateway.NewHandler(local, gateway.Options{})
+	if err != nil {
+		return nil, errors.Join(err, local.Close())
+	}
+	mux := http.NewServeMux()
+	mux.Handle("/", h)
+	s, err := node.StartHTTP(ctx, c.network, c.security, "--http", c.http, mux, c.log)
+	if err != nil {
+		return nil, errors.Join(err, local.Close())
+	}
+	return &bootstrapHTTP{server: s, close: local.Close}, nil
+}
+
+// Close lets requests finish until ctx ends.
+func (b *bootstrapHTTP) Close(ctx context.Context) error {
+	return errors.Join(b.server.Close(ctx), b.close())
+}
