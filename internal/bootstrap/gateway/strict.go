@@ -93,7 +93,10 @@ func checkQuery(req *http.Request, r route) error {
 	var known []string
 	for _, f := range r.parameters() {
 		known = append(known, string(f.Name()))
-		given := append(values[string(f.Name())], values[f.JSONName()]...)
+		given := values[string(f.Name())]
+		if f.JSONName() != string(f.Name()) {
+			given = append(given, values[f.JSONName()]...)
+		}
 		delete(values, string(f.Name()))
 		delete(values, f.JSONName())
 		if len(given) > 1 {
