@@ -94,6 +94,9 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	}
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
+	// There is one kind of answer. The mux would look for others, and log each header that it cannot read.
+	req.Header.Del("Accept")
+	req.Header.Del("Content-Type")
 	h.mux.ServeHTTP(w, req)
 }
 
