@@ -1,0 +1,3 @@
+module peerlab.example/peerlab
+
+go 1.26.0
