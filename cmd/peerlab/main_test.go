@@ -28,12 +28,15 @@ func TestMain(m *testing.M) {
 // TestScripts runs testdata/script/*.txt over the real binary. Besides the commands of testscript
 // they have:
 //
-//	node NAME ARGS…     start "peerlab ARGS…" and wait until it prints an address, which becomes $NAME
+//	node NAME ARGS…     start "peerlab ARGS…" and wait until it prints an address, which becomes $NAME;
+//	                    a URL in the same line becomes $NAME_URL
 //	endnode NAME CODE   send SIGTERM to it, and expect this exit code
 //	killnode NAME       send SIGKILL to it
 //	waitnode NAME CODE  wait for it to end by itself, and expect this exit code
 //	exits CODE PROGRAM  run a program, and expect this exit code
 //	prints NAME TEXT    wait until the node has printed that
+//	until REGEXP PROG…  run a program again and again, until its output matches
+//	fetch CODE URL      GET a URL, expect this HTTP status, and have the body as output
 //	nopeers ADDR        wait until no peer of the coordinator at that address is left
 //	grpcurl ARGS…       run the grpcurl that is pinned in tools/go.mod
 func TestScripts(t *testing.T) {
@@ -60,6 +63,8 @@ func TestScripts(t *testing.T) {
 			"exits":   exits,
 			"nopeers": noPeers,
 			"prints":  prints,
+			"until":   until,
+			"fetch":   fetch,
 			"grpcurl": func(ts *testscript.TestScript, neg bool, args []string) {
 				path, err := grpcurl()
 				ts.Check(err)
@@ -102,7 +107,10 @@ type background struct {
 	done   chan struct{} // closed when it has ended
 }
 
-var address = regexp.MustCompile(`\bon (\S+:\d+)`)
+var (
+	address = regexp.MustCompile(`\bon (\S+:\d+)`)
+	url     = regexp.MustCompile(`\bhttps?://\S+:\d+`)
+)
 
 func startNode(ts *testscript.TestScript, _ bool, args []string) {
 	if len(args) < 2 {
@@ -119,7 +127,7 @@ func startNode(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(err)
 	b.cmd.Stderr = &b.output
 	ts.Check(b.cmd.Start())
-	addr := make(chan string, 1)
+	addr := make(chan [2]string, 1)
 	go func() {
 		defer close(b.done)
 		lines := bufio.NewScanner(io.TeeReader(stdout, &b.output))
@@ -127,7 +135,7 @@ func startNode(ts *testscript.TestScript, _ bool, args []string) {
 		for lines.Scan() {
 			if m := address.FindStringSubmatch(lines.Text()); m != nil {
 				select {
-				case addr <- m[1]:
+				case addr <- [2]string{m[1], url.FindString(lines.Text())}:
 				default:
 				}
 			}
@@ -143,7 +151,8 @@ func startNode(ts *testscript.TestScript, _ bool, args []string) {
 	defer cancel()
 	select {
 	case a := <-addr:
-		ts.Setenv(name, a)
+		ts.Setenv(name, a[0])
+		ts.Setenv(name+"_URL", a[1])
 	case <-b.done:
 		ts.Fatalf("%s ended with %v before it told an address:\n%s", name, b.cmd.ProcessState, b.output.String())
 	case <-ctx.Done():

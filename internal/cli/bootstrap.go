@@ -68,10 +68,7 @@ func newBootstrap(std Stdio) *cobra.Command {
 			if err != nil {
 				return errors.Join(err, s.Close())
 			}
-			_, _ = fmt.Fprintf(std.Out, "bootstrap service listens on %s\n", b.server.Addr())
-			if b.http != nil {
-				_, _ = fmt.Fprintf(std.Out, "HTTP/JSON on %s\n", b.http.server.Addr())
-			}
+			_, _ = fmt.Fprintf(std.Out, "bootstrap service listens on %s%s\n", b.server.Addr(), b.http.note())
 			<-ctx.Done()
 			return b.Close()
 		},

@@ -34,6 +34,14 @@ func startHTTP(ctx context.Context, c bootstrapConfig, server *node.Server) (*bo
 	return &bootstrapHTTP{server: s, close: local.Close}, nil
 }
 
+// note tells a user where HTTP/JSON is; nothing if it is nowhere.
+func (b *bootstrapHTTP) note() string {
+	if b == nil {
+		return ""
+	}
+	return ", HTTP/JSON at " + b.server.URL()
+}
+
 // Close lets requests finish until ctx ends.
 func (b *bootstrapHTTP) Close(ctx context.Context) error {
 	return errors.Join(b.server.Close(ctx), b.close())

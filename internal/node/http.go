@@ -29,6 +29,7 @@ const (
 type HTTPServer struct {
 	server   *http.Server
 	listener net.Listener
+	scheme   string
 	done     chan error
 }
 
@@ -42,13 +43,13 @@ func StartHTTP(ctx context.Context, n network.Network, s *Security, flag, addr s
 	if err != nil {
 		return nil, err
 	}
-	served := listener
+	served, scheme := listener, "http"
 	if s != nil && s.server != nil {
 		cfg := s.server.Clone()
 		cfg.NextProtos = []string{"h2", "http/1.1"}
-		served = tls.NewListener(listener, cfg)
+		served, scheme = tls.NewListener(listener, cfg), "https"
 	}
-	out := &HTTPServer{listener: listener, done: make(chan error, 1), server: &http.Server{
+	out := &HTTPServer{listener: listener, scheme: scheme, done: make(chan error, 1), server: &http.Server{
 		Handler:           h,
 		ReadHeaderTimeout: httpHeaderTimeout,
 		ReadTimeout:       httpReadTimeout,
@@ -69,6 +70,9 @@ func StartHTTP(ctx context.Context, n network.Network, s *Security, flag, addr s
 
 // Addr is host:port of the listener.
 func (s *HTTPServer) Addr() string { return s.listener.Addr().String() }
+
+// URL is where the handler is.
+func (s *HTTPServer) URL() string { return s.scheme + "://" + s.Addr() }
 
 // Close lets requests finish until ctx ends, and then ends them.
 func (s *HTTPServer) Close(ctx context.Context) error {

@@ -89,7 +89,7 @@ func TestParseURL(t *testing.T) {
 		"ftp://a":                "error: scheme",
 		"http://":                "error: host",
 		"http://a b":             "error: URL",
-		"http://me:hunter2@a":     "error: --token-file",
+		"http://me:hunter2@a":    "error: --token-file",
 		"http://a?b=c":           "error: no ?",
 		"https://a:b":            "error: port",
 	} {
