@@ -52,8 +52,10 @@ type Store interface {
 // several changes durable at once.
 type Updater interface {
 	// Update replaces the roster of a group by what change returns for it, and returns both. When
-	// change returns its argument, nothing is written. The store calls change once, from any
-	// goroutine and perhaps after Update has returned because ctx ended; change must not block.
+	// change returns its argument, nothing is written. The store calls change from any goroutine and
+	// perhaps after Update has returned because ctx ended; change must not block. It calls change again
+	// for a newer roster when that of the first call is out of date, or when it does not know whether
+	// the change was made; so change must be idempotent, as all rules are.
 	Update(ctx context.Context, group string, change Change) (before, after *bootstrapv1.Roster, err error)
 }
 

@@ -34,6 +34,7 @@ var arrows = map[string][]string{
 	"internal/bootstrap/apitest":        {}, // tests of each way to reach the service
 	"internal/bootstrap/gateway":        {}, // between a connection and a handler; knows no store and no rule
 	"internal/bootstrap/store/bolt":     {"internal/bootstrap", "internal/bootstrap/store/*"},
+	"internal/bootstrap/store/etcd":     {"internal/bootstrap", "internal/bootstrap/store/*"},
 	"internal/bootstrap/store/memory":   {"internal/bootstrap", "internal/bootstrap/store/*"},
 	"internal/bootstrap/store/snapshot": {"internal/bootstrap", "internal/bootstrap/store/*"},
 	// Tests that every store runs.

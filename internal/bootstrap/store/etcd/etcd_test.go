@@ -1,0 +1,45 @@
+package etcd_test
+
+import (
+	"fmt"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"peerlab.example/peerlab/internal/bootstrap/store/etcd"
+	"peerlab.example/peerlab/internal/bootstrap/store/storetest"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func TestStore(t *testing.T) {
+	t.Parallel()
+	addr := startServer(t)
+	var stores atomic.Int64
+	config := func(maxGroups int) etcd.Config {
+		return etcd.Config{
+			Endpoints: []string{addr},
+			Prefix:    fmt.Sprintf("test/%d", stores.Add(1)),
+			MaxGroups: maxGroups,
+		}
+	}
+	storetest.Run(t,
+		func(t *testing.T, maxGroups int) storetest.Closer { return open(t, config(maxGroups)) },
+		storetest.Replicas(func(t *testing.T) (first, second storetest.Closer) {
+			cfg := config(0)
+			return open(t, cfg), open(t, cfg)
+		}),
+		storetest.WithFaults(func(t *testing.T) (storetest.Closer, storetest.Faults) {
+			direct := config(0)
+			proxy := storetest.NewProxy(t, addr)
+			broken := direct
+			broken.Endpoints = []string{proxy.Addr()}
+			broken.CallTimeout = 600 * time.Millisecond
+			f := proxy.Faults()
+			f.Other = open(t, direct)
+			return open(t, broken), f
+		}),
+	)
+}
