@@ -28,6 +28,8 @@ type SecurityConfig struct {
 	// TokenFile holds a secret of 16 bytes or more that all nodes of a lab share. Calls carry it, and gossip is
 	// encrypted with a key derived from it.
 	TokenFile string
+	// Token is that secret itself, where the platform gives secrets otherwise than in files.
+	Token string
 	// Insecure allows to bind other addresses than loopback without TLS and token.
 	Insecure bool
 }
@@ -43,16 +45,17 @@ type Security struct {
 
 // LoadSecurity reads the files of a configuration.
 func LoadSecurity(c SecurityConfig) (*Security, error) {
-	s := &Security{insecure: c.Insecure}
+	s := &Security{insecure: c.Insecure, token: strings.TrimSpace(c.Token)}
+	from := "token"
 	if c.TokenFile != "" {
 		b, err := os.ReadFile(c.TokenFile)
 		if err != nil {
 			return nil, fmt.Errorf("token file: %w", err)
 		}
-		s.token = strings.TrimSpace(string(b))
-		if len(s.token) < 16 {
-			return nil, fmt.Errorf("token file %s: a token has 16 bytes or more, this one has %d", c.TokenFile, len(s.token))
-		}
+		s.token, from = strings.TrimSpace(string(b)), "token file "+c.TokenFile
+	}
+	if (c.TokenFile != "" || c.Token != "") && len(s.token) < 16 {
+		return nil, fmt.Errorf("%s: a token has 16 bytes or more, this one has %d", from, len(s.token))
 	}
 	return s, s.loadTLS(c)
 }

@@ -20,8 +20,8 @@ type errorBody struct {
 	Details []json.RawMessage `json:"details,omitempty"`
 }
 
-// writeError answers with an error, under the HTTP status of its code.
-func writeError(w http.ResponseWriter, err error) {
+// WriteError answers with an error as the service does, under the HTTP status of its code.
+func WriteError(w http.ResponseWriter, err error) {
 	writeStatus(w, runtime.HTTPStatusFromCode(status.Code(err)), err)
 }
 
@@ -51,9 +51,9 @@ func writeStatus(w http.ResponseWriter, httpStatus int, err error) {
 	_ = json.NewEncoder(w).Encode(body)
 }
 
-// muxError is writeError as the gateway's mux wants it.
+// muxError is WriteError as the gateway's mux wants it.
 func muxError(_ context.Context, _ *runtime.ServeMux, _ runtime.Marshaler, w http.ResponseWriter, _ *http.Request, err error) {
-	writeError(w, err)
+	WriteError(w, err)
 }
 
 // badField is INVALID_ARGUMENT for one field, as the service itself would say it.

@@ -67,7 +67,7 @@ func NewHandler(conn grpc.ClientConnInterface, o Options) (http.Handler, error) 
 	// A page that a browser shows must not reach a service on the same machine.
 	origin := http.NewCrossOriginProtection()
 	origin.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		writeError(w, status.Error(codes.PermissionDenied, "requests of web pages of other origins are refused"))
+		WriteError(w, status.Error(codes.PermissionDenied, "requests of web pages of other origins are refused"))
 	}))
 	return origin.Handler(h), nil
 }
@@ -85,11 +85,11 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		return
 	}
 	if r.method == "Watch" && h.noStreams {
-		writeError(w, status.Error(codes.Unimplemented, "this service does not stream: poll GET /v1/list?known_revision=N"))
+		WriteError(w, status.Error(codes.Unimplemented, "this service does not stream: poll GET /v1/list?known_revision=N"))
 		return
 	}
 	if err := h.check(w, req, r); err != nil {
-		writeError(w, err)
+		WriteError(w, err)
 		return
 	}
 	w.Header().Set("Cache-Control", "no-store")
@@ -103,7 +103,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 // refuse answers a request for which there is no route.
 func refuse(w http.ResponseWriter, req *http.Request, verbs []string) {
 	if len(verbs) == 0 {
-		writeError(w, status.Errorf(codes.NotFound, "no such path %q; there are %s", req.URL.Path, paths()))
+		WriteError(w, status.Errorf(codes.NotFound, "no such path %q; there are %s", req.URL.Path, paths()))
 		return
 	}
 	allowed := strings.Join(verbs, ", ")
