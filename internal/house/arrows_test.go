@@ -32,6 +32,7 @@ var arrows = map[string][]string{
 	"internal/console/term":             {"app", "internal/command", "internal/console"},
 	"internal/console/term/ptytest":     {}, // a terminal for tests of other packages
 	"internal/bootstrap/apitest":        {}, // tests of each way to reach the service
+	"internal/bootstrap/function":       {"internal/bootstrap", "internal/bootstrap/gateway", "internal/bootstrap/store/firestore", "internal/network", "internal/node"},
 	"internal/bootstrap/gateway":        {}, // between a connection and a handler; knows no store and no rule
 	"internal/bootstrap/store/bolt":     {"internal/bootstrap", "internal/bootstrap/store/*"},
 	"internal/bootstrap/store/etcd":     {"internal/bootstrap", "internal/bootstrap/store/*"},
