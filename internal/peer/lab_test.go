@@ -54,7 +54,7 @@ func inLab(t *testing.T, test func(l *testLab)) {
 
 func (l *testLab) startService() {
 	l.service = bootstrap.NewService(memory.New(10), bootstrap.Options{Log: zerolog.Nop()})
-	l.calls = &callCounter{BootstrapServiceServer: l.service, refills: map[string]int{}}
+	l.calls = &callCounter{BootstrapServiceServer: l.service, refills: map[string]int{}, others: map[string]int{}}
 	l.server = node.NewServer(node.ServerConfig{
 		Role: "bootstrap", Network: l.network.Host(serviceHost), Security: insecure(l.t), Log: zerolog.Nop(),
 	})
@@ -210,11 +210,12 @@ func insecure(t *testing.T) *node.Security {
 	return s
 }
 
-// callCounter counts who calls Refill.
+// callCounter counts calls, and who calls Refill.
 type callCounter struct {
 	bootstrapv1.BootstrapServiceServer
 	mu      sync.Mutex
-	refills map[string]int
+	refills map[string]int // by who calls
+	others  map[string]int // by method
 }
 
 func (c *callCounter) Refill(ctx context.Context, req *bootstrapv1.RefillRequest) (*bootstrapv1.RefillResponse, error) {
