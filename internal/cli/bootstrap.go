@@ -4,11 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"os"
-	"path/filepath"
-	"strings"
 	"syscall"
 	"time"
 
@@ -17,8 +14,6 @@ import (
 
 	"peerlab.example/peerlab/app"
 	"peerlab.example/peerlab/internal/bootstrap"
-	"peerlab.example/peerlab/internal/bootstrap/store/bolt"
-	"peerlab.example/peerlab/internal/bootstrap/store/memory"
 	"peerlab.example/peerlab/internal/config"
 	"peerlab.example/peerlab/internal/event"
 	"peerlab.example/peerlab/internal/network"
@@ -58,7 +53,7 @@ func newBootstrap(std Stdio) *cobra.Command {
 			}
 			ctx, stop := untilSignal(cmd.Context(), os.Interrupt, syscall.SIGTERM)
 			defer stop()
-			s, err := openStore(store)
+			s, err := openStore(ctx, store, logs.Logger())
 			if err != nil {
 				return err
 			}
@@ -94,34 +89,10 @@ func bootstrapSettings(c *common) *config.Table {
 		},
 		{
 			Key: "store", Kind: app.Text, Live: config.AtStart, Group: "service",
-			Summary: "memory: or file:PATH (default file: bootstrap.db in the user's state directory)",
+			Summary: storeForms + " (default file: bootstrap.db in the user's state directory)",
 		},
 	}
 	return newTable("peerlab bootstrap", append(fields, c.fields("info", "bootstrap", "node")...), nil)
-}
-
-// closingStore is a store that the process owns.
-type closingStore interface {
-	bootstrap.Store
-	io.Closer
-}
-
-// openStore opens what --store names.
-func openStore(spec string) (closingStore, error) {
-	kind, rest, ok := strings.Cut(spec, ":")
-	switch {
-	case spec == "":
-		dir, err := stateDir()
-		if err != nil {
-			return nil, err
-		}
-		return bolt.Open(filepath.Join(dir, "bootstrap.db"), bootstrap.DefaultMaxGroups)
-	case ok && kind == "memory" && rest == "":
-		return memory.New(bootstrap.DefaultMaxGroups), nil
-	case ok && kind == "file" && rest != "":
-		return bolt.Open(rest, bootstrap.DefaultMaxGroups)
-	}
-	return nil, exit{exitUsage, fmt.Errorf("--store %q is neither memory: nor file:PATH", spec)}
 }
 
 type bootstrapConfig struct {

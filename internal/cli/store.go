@@ -1,0 +1,50 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"path/filepath"
+	"strings"
+
+	"github.com/rs/zerolog"
+
+	"peerlab.example/peerlab/internal/bootstrap"
+	"peerlab.example/peerlab/internal/bootstrap/store/bolt"
+	"peerlab.example/peerlab/internal/bootstrap/store/etcd"
+	"peerlab.example/peerlab/internal/bootstrap/store/memory"
+)
+
+// storeForms are the values of --store.
+const storeForms = "memory:, file:PATH, etcd://HOST:PORT,…/PREFIX or firestore://PROJECT/COLLECTION"
+
+// closingStore is a store that the process owns.
+type closingStore interface {
+	bootstrap.Store
+	io.Closer
+}
+
+// openStore opens what --store names.
+func openStore(ctx context.Context, spec string, log zerolog.Logger) (closingStore, error) {
+	kind, rest, ok := strings.Cut(spec, ":")
+	switch {
+	case spec == "":
+		dir, err := stateDir()
+		if err != nil {
+			return nil, err
+		}
+		return bolt.Open(filepath.Join(dir, "bootstrap.db"), bootstrap.DefaultMaxGroups)
+	case ok && kind == "memory" && rest == "":
+		return memory.New(bootstrap.DefaultMaxGroups), nil
+	case ok && kind == "file" && rest != "":
+		return bolt.Open(rest, bootstrap.DefaultMaxGroups)
+	case kind == "etcd":
+		c, err := etcd.Parse(spec)
+		if err != nil {
+			return nil, exit{exitUsage, fmt.Errorf("--store: %w", err)}
+		}
+		c.Log = log
+		return etcd.Open(ctx, c)
+	}
+	return nil, exit{exitUsage, fmt.Errorf("--store %q is none of %s", spec, storeForms)}
+}
