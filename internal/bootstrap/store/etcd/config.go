@@ -57,6 +57,10 @@ func Parse(spec string) (Config, error) {
 		return c, errors.New("etcd store: the address must begin with etcd://, as in " + form)
 	}
 	authority, prefix, _ := strings.Cut(rest, "/")
+	if strings.Contains(prefix, "@") {
+		// What comes before it may be a password, so it is not shown.
+		return c, errors.New("etcd store: a / in user or password must be written %2F, and a prefix has no @")
+	}
 	if at := strings.LastIndex(authority, "@"); at >= 0 {
 		var err error
 		if c.Username, c.Password, err = parseUser(authority[:at]); err != nil {
