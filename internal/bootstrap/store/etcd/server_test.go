@@ -116,6 +116,7 @@ func startServer(t testing.TB, change ...func(*embed.Config)) string {
 	t.Helper()
 	m := newMembers(t, 1)[0]
 	cfg := m.config()
+	cfg.UnsafeNoFsync = true // its tests are not about the disk
 	for _, f := range change {
 		f(cfg)
 	}
