@@ -29,7 +29,8 @@ type Options struct {
 	RunEndpoint string
 	// Progress is told a line for each thing that happens, from the goroutine that called; nil for nobody.
 	Progress func(line string)
-	// Poll is the time between two questions whether an operation has ended; 0 for the default.
+	// Poll is the time between the first two questions whether an operation has ended, which grows to twenty times as
+	// much; 0 for the default of a quarter of a second.
 	Poll time.Duration
 }
 
@@ -51,7 +52,7 @@ func (o *Options) Validate() error {
 }
 
 const (
-	defaultPoll = 2 * time.Second
+	defaultPoll = 250 * time.Millisecond
 	// callTimeout bounds a call with its retries. Calls only start things, and answer within seconds.
 	callTimeout = 30 * time.Second
 )

@@ -74,7 +74,7 @@ func (d *Deployer) wait(ctx context.Context, op pending, poll func(context.Conte
 	seen := map[string]bool{}
 	timer := time.NewTimer(0)
 	defer timer.Stop()
-	lost := 0
+	lost, pause := 0, d.options.Poll
 	for {
 		select {
 		case <-ctx.Done():
@@ -103,7 +103,8 @@ func (d *Deployer) wait(ctx context.Context, op pending, poll func(context.Conte
 		default:
 			return fmt.Errorf("ask about operation %s, which goes on: %w", op.Name(), err)
 		}
-		timer.Reset(d.options.Poll)
+		timer.Reset(pause)
+		pause = min(pause*3/2, 20*d.options.Poll)
 	}
 }
 
