@@ -30,8 +30,8 @@ func Dial(n network.Network, s *Security, addr string) (*grpc.ClientConn, error)
 		// Peers connect to the addresses of the lab, never through a proxy of the environment.
 		grpc.WithNoProxy(),
 	}
-	if s != nil && s.token != "" {
-		opts = append(opts, grpc.WithPerRPCCredentials(bearer(s.token)))
+	if s != nil && s.sends != "" {
+		opts = append(opts, grpc.WithPerRPCCredentials(bearer(s.sends)))
 	}
 	if _, _, err := net.SplitHostPort(addr); err != nil {
 		return nil, fmt.Errorf("%q is not host:port", addr)

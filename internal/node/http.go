@@ -110,8 +110,8 @@ func HTTPClient(n network.Network, s *Security, base *url.URL) (*http.Client, er
 		Transport:     transport,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
-	if s != nil && s.token != "" {
-		client.Transport = bearerTransport{transport, s.token}
+	if s != nil && s.sends != "" {
+		client.Transport = bearerTransport{transport, s.sends}
 	}
 	return client, nil
 }

@@ -3,7 +3,6 @@ package node
 import (
 	"context"
 	"crypto/sha256"
-	"crypto/subtle"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -30,13 +29,18 @@ type SecurityConfig struct {
 	TokenFile string
 	// Token is that secret itself, where the platform gives secrets otherwise than in files.
 	Token string
+	// OperatorTokenFile holds a second secret of 16 bytes or more. It allows all that the first does, and
+	// what needs the role operator besides. OperatorToken is that secret itself.
+	OperatorTokenFile, OperatorToken string
 	// Insecure allows to bind other addresses than loopback without TLS and token.
 	Insecure bool
 }
 
 // Security is a loaded SecurityConfig.
 type Security struct {
-	token    string
+	token    string // of the lab; empty for none
+	operator string // that of operators; empty when nobody is one
+	sends    string // the one of both that calls carry
 	insecure bool
 	server   *tls.Config // nil without a certificate
 	client   *tls.Config // nil without a CA
@@ -45,19 +49,38 @@ type Security struct {
 
 // LoadSecurity reads the files of a configuration.
 func LoadSecurity(c SecurityConfig) (*Security, error) {
-	s := &Security{insecure: c.Insecure, token: strings.TrimSpace(c.Token)}
-	from := "token"
-	if c.TokenFile != "" {
-		b, err := os.ReadFile(c.TokenFile)
-		if err != nil {
-			return nil, fmt.Errorf("token file: %w", err)
-		}
-		s.token, from = strings.TrimSpace(string(b)), "token file "+c.TokenFile
+	s := &Security{insecure: c.Insecure}
+	var err error
+	if s.token, err = loadToken("token", c.TokenFile, c.Token); err != nil {
+		return nil, err
 	}
-	if (c.TokenFile != "" || c.Token != "") && len(s.token) < 16 {
-		return nil, fmt.Errorf("%s: a token has 16 bytes or more, this one has %d", from, len(s.token))
+	if s.operator, err = loadToken("operator token", c.OperatorTokenFile, c.OperatorToken); err != nil {
+		return nil, err
 	}
+	if s.operator != "" && s.operator == s.token {
+		return nil, errors.New("the operator token is the token of the lab: everybody would be an operator")
+	}
+	s.sends = s.token
 	return s, s.loadTLS(c)
+}
+
+// loadToken reads a token from a file, or takes the one given; both may be empty.
+func loadToken(what, path, given string) (string, error) {
+	if path == "" && given == "" {
+		return "", nil
+	}
+	token, from := strings.TrimSpace(given), what
+	if path != "" {
+		b, err := os.ReadFile(path)
+		if err != nil {
+			return "", fmt.Errorf("%s file: %w", what, err)
+		}
+		token, from = strings.TrimSpace(string(b)), what+" file "+path
+	}
+	if len(token) < 16 {
+		return "", fmt.Errorf("%s: a token has 16 bytes or more, this one has %d", from, len(token))
+	}
+	return token, nil
 }
 
 func (s *Security) loadTLS(c SecurityConfig) error {
@@ -124,7 +147,7 @@ func isLoopback(addr string) bool {
 
 // checkToken refuses to send the token in clear to another machine.
 func (s *Security) checkToken(addr string) error {
-	if s == nil || s.token == "" || s.client != nil || s.insecure || isLoopback(addr) {
+	if s == nil || s.sends == "" || s.client != nil || s.insecure || isLoopback(addr) {
 		return nil
 	}
 	return fmt.Errorf("the token would go to %s in clear; give --tls-ca to speak TLS, or say --insecure", addr)
@@ -151,11 +174,6 @@ func (s *Security) clientCredentials() credentials.TransportCredentials {
 		return insecure.NewCredentials()
 	}
 	return credentials.NewTLS(s.client)
-}
-
-// allows compares in constant time.
-func (s *Security) allows(token string) bool {
-	return s == nil || s.token == "" || subtle.ConstantTimeCompare([]byte(token), []byte(s.token)) == 1
 }
 
 // bearer sends the token with each call.

@@ -1,18 +1,16 @@
 package node
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"net"
 	"runtime/debug"
-	"strings"
+	"sync"
 	"time"
 
-	"github.com/grpc-ecosystem/go-grpc-middleware/v2/interceptors"
-	"github.com/grpc-ecosystem/go-grpc-middleware/v2/interceptors/auth"
 	"github.com/grpc-ecosystem/go-grpc-middleware/v2/interceptors/recovery"
-	"github.com/grpc-ecosystem/go-grpc-middleware/v2/interceptors/selector"
 	"github.com/rs/zerolog"
 	"golang.org/x/sync/errgroup"
 	"google.golang.org/grpc"
@@ -29,8 +27,8 @@ import (
 	nodev1 "peerlab.example/peerlab/proto/peerlab/node/v1"
 )
 
-// stopGrace is how long calls that are under way may take when the server closes.
-const stopGrace = time.Second
+// defaultGrace is how long calls that are under way may take when the server closes.
+const defaultGrace = time.Second
 
 // ServerConfig is what a node's gRPC server is made of.
 type ServerConfig struct {
@@ -42,6 +40,14 @@ type ServerConfig struct {
 	// Events is the log that WatchEvents streams.
 	Events *event.Log
 	Log    zerolog.Logger
+	// OperatorMethods are the full names of the methods that need the role operator when there is a token.
+	OperatorMethods []string
+	// Limits are none by default.
+	Limits Limits
+	// Observer may be nil.
+	Observer Observer
+	// Grace is how long calls that are under way may take when the server closes; 0 means a second.
+	Grace time.Duration
 }
 
 // Server is the gRPC server of a node. Services are registered before Start.
@@ -50,6 +56,7 @@ type Server struct {
 	cfg      ServerConfig
 	log      zerolog.Logger
 	health   *health.Server
+	limits   *limiter
 	closing  context.Context // ends when Close begins, and with it all streams
 	close    context.CancelFunc
 	listener net.Listener
@@ -61,21 +68,23 @@ func NewServer(cfg ServerConfig) *Server {
 	s := &Server{cfg: cfg, log: cfg.Log.With().Str("component", "node").Logger(), health: health.NewServer()}
 	s.closing, s.close = context.WithCancel(context.Background())
 	recoverer := recovery.WithRecoveryHandlerContext(s.recovered)
-	protected := selector.MatchFunc(func(_ context.Context, call interceptors.CallMeta) bool {
-		return call.Service != grpc_health_v1.Health_ServiceDesc.ServiceName
-	})
-	s.Server = grpc.NewServer(
+	options := []grpc.ServerOption{
 		grpc.Creds(cfg.Security.serverCredentials()),
 		// Clients ping idle connections each 10 s (see Dial); half of that is the usual tolerance.
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 5 * time.Second, PermitWithoutStream: true}),
-		grpc.ChainUnaryInterceptor(
-			recovery.UnaryServerInterceptor(recoverer),
-			selector.UnaryServerInterceptor(auth.UnaryServerInterceptor(s.authenticate), protected)),
-		grpc.ChainStreamInterceptor(
-			recovery.StreamServerInterceptor(recoverer),
-			s.endStreams,
-			selector.StreamServerInterceptor(auth.StreamServerInterceptor(s.authenticate), protected)),
-	)
+		grpc.MaxRecvMsgSize(cfg.Limits.hardBytes()),
+		grpc.ChainUnaryInterceptor(recovery.UnaryServerInterceptor(recoverer), s.admitCall),
+		grpc.ChainStreamInterceptor(recovery.StreamServerInterceptor(recoverer), s.endStreams, s.admitStream),
+		grpc.UnknownServiceHandler(unknownMethod),
+	}
+	observer := cfg.Observer
+	if observer == nil {
+		observer = noObserver{}
+	} else {
+		options = append(options, grpc.StatsHandler(observation{to: observer, known: sync.OnceValue(s.methods)}))
+	}
+	s.limits = newLimiter(cfg.Limits, observer.LimitHit)
+	s.Server = grpc.NewServer(options...)
 	grpc_health_v1.RegisterHealthServer(s, s.health)
 	reflection.Register(s)
 	nodev1.RegisterNodeServiceServer(s, versionService{answer: Version(cfg.Role, cfg.Name)})
@@ -108,38 +117,31 @@ func (s *Server) Start(ctx context.Context, addr string) error {
 // Addr is host:port of the listener; known after Start.
 func (s *Server) Addr() string { return s.listener.Addr().String() }
 
-// SetServing sets what the health service says of the whole server.
+// SetServing sets what the health service says of the whole server, and of each of its services.
 func (s *Server) SetServing(ok bool) {
 	state := grpc_health_v1.HealthCheckResponse_NOT_SERVING
 	if ok {
 		state = grpc_health_v1.HealthCheckResponse_SERVING
 	}
 	s.health.SetServingStatus("", state)
+	for name := range s.GetServiceInfo() {
+		s.health.SetServingStatus(name, state)
+	}
 }
 
-// Close turns health to NOT_SERVING, ends all streams, lets calls finish for at most a second,
-// and waits for everything. It may be called more than once, and without Start.
+// Drain turns health to NOT_SERVING for good, so that whoever looks at it sends no more calls. All calls are
+// answered still.
+func (s *Server) Drain() { s.health.Shutdown() }
+
+// Close drains, ends all streams with UNAVAILABLE, lets calls finish for as long as the configuration
+// says, and waits for everything. It may be called more than once, and without Start.
 func (s *Server) Close() error {
-	s.health.Shutdown()
+	s.Drain()
 	s.close()
-	force := time.AfterFunc(stopGrace, s.Stop)
+	force := time.AfterFunc(cmp.Or(s.cfg.Grace, defaultGrace), s.Stop)
 	s.GracefulStop()
 	force.Stop()
 	return s.group.Wait()
-}
-
-func (s *Server) authenticate(ctx context.Context) (context.Context, error) {
-	if s.cfg.Security == nil || s.cfg.Security.token == "" {
-		return ctx, nil
-	}
-	token, err := auth.AuthFromMD(ctx, "bearer")
-	if err != nil {
-		return nil, status.Error(codes.Unauthenticated, "this lab has a token: send it as authorization: Bearer TOKEN (--token-file)")
-	}
-	if !s.cfg.Security.allows(strings.TrimSpace(token)) {
-		return nil, status.Error(codes.Unauthenticated, "the token is not the one of this lab")
-	}
-	return ctx, nil
 }
 
 func (s *Server) recovered(_ context.Context, v any) error {
@@ -148,12 +150,16 @@ func (s *Server) recovered(_ context.Context, v any) error {
 }
 
 // endStreams ends the context of every stream when the server closes, so that handlers that
-// follow something for ever return and GracefulStop need not wait.
+// follow something for ever return and GracefulStop need not wait. The client is told to go elsewhere.
 func (s *Server) endStreams(srv any, ss grpc.ServerStream, _ *grpc.StreamServerInfo, handler grpc.StreamHandler) error {
 	ctx, cancel := context.WithCancel(ss.Context())
 	defer cancel()
 	defer context.AfterFunc(s.closing, cancel)()
-	return handler(srv, stream{ServerStream: ss, ctx: ctx})
+	err := handler(srv, stream{ServerStream: ss, ctx: ctx})
+	if s.closing.Err() != nil && ss.Context().Err() == nil && (errors.Is(err, context.Canceled) || status.Code(err) == codes.Canceled) {
+		return status.Error(codes.Unavailable, "the "+s.cfg.Role+" ends")
+	}
+	return err
 }
 
 type stream struct {

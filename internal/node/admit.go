@@ -1,0 +1,74 @@
+package node
+
+import (
+	"context"
+	"strings"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/status"
+)
+
+// Every call passes the rate first, so that tokens cannot be guessed at speed, then the question who
+// may call, and then the size of what is sent. Health answers everybody.
+
+func isHealth(method string) bool {
+	return strings.HasPrefix(method, "/"+grpc_health_v1.Health_ServiceDesc.ServiceName+"/")
+}
+
+// admitCall is the interceptor of calls.
+func (s *Server) admitCall(ctx context.Context, req any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
+	if err := s.admit(ctx, info.FullMethod); err != nil {
+		return nil, err
+	}
+	if err := s.limits.size(req); err != nil {
+		return nil, err
+	}
+	return handler(ctx, req)
+}
+
+// admitStream is the interceptor of streams.
+func (s *Server) admitStream(srv any, ss grpc.ServerStream, info *grpc.StreamServerInfo, handler grpc.StreamHandler) error {
+	if err := s.admit(ss.Context(), info.FullMethod); err != nil {
+		return err
+	}
+	if !isHealth(info.FullMethod) {
+		done, err := s.limits.watch()
+		if err != nil {
+			return err
+		}
+		defer done()
+	}
+	return handler(srv, sized{ServerStream: ss, limits: s.limits})
+}
+
+func (s *Server) admit(ctx context.Context, method string) error {
+	if isHealth(method) {
+		return nil
+	}
+	if err := s.limits.call(ctx); err != nil {
+		return err
+	}
+	return s.authorize(ctx, method)
+}
+
+// sized is a stream whose messages have a limit.
+type sized struct {
+	grpc.ServerStream
+	limits *limiter
+}
+
+// RecvMsg is that of grpc.ServerStream.
+func (s sized) RecvMsg(m any) error {
+	if err := s.ServerStream.RecvMsg(m); err != nil {
+		return err
+	}
+	return s.limits.size(m)
+}
+
+// unknownMethod answers calls of what is not there, which so pass the interceptors as all others do.
+func unknownMethod(_ any, ss grpc.ServerStream) error {
+	method, _ := grpc.MethodFromServerStream(ss)
+	return status.Errorf(codes.Unimplemented, "unknown method %q", method)
+}
