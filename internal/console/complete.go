@@ -37,7 +37,11 @@ func (s *Session) Complete(ctx context.Context, line string, cursor int) (offers
 	}
 	if last := words[len(words)-1].Raw; last == ">" || last == ">>" {
 		if from, _, _ := s.cfg.Engine.Free(words); from == len(words) {
-			return completeFiles(head[start:]), start
+			offers := completeFiles(head[start:])
+			for i := range offers {
+				offers[i].Text = command.Quote(offers[i].Text)
+			}
+			return offers, start
 		}
 	}
 	if alias, err := s.expandAlias(line); err == nil && alias != line {

@@ -35,28 +35,23 @@ func TestCompleteFiles(t *testing.T) {
 	}
 	b, _, _ := newTestBackend(t)
 	for prefix, want := range map[string][]string{
-		"a":    {dir + "a.txt", dir + "afolder/"},
+		"a":    {command.Quote(dir + "a b.txt"), dir + "a.txt", dir + "afolder/"},
 		"":     {command.Quote(dir + "a b.txt"), dir + "a.txt", dir + "afolder/"},
 		".":    {dir + ".hidden"},
 		"none": nil,
 		"x/y":  nil,
 	} {
-		line := "execute " + dir + prefix
-		offers, start := b.Complete(context.Background(), line, len(line))
-		var got []string
-		for _, o := range offers {
-			got = append(got, o.Text)
-		}
-		slices.Sort(want)
-		slices.Sort(got)
-		t.Logf("%q: %q", prefix, got)
-		for _, w := range want {
-			if w[0] != '"' && !slices.Contains(got, w) {
-				t.Errorf("%q: offers %q, want %q", prefix, got, want)
+		for _, before := range []string{"execute ", "help > "} {
+			line := before + dir + prefix
+			offers, start := b.Complete(context.Background(), line, len(line))
+			var got []string
+			for _, o := range offers {
+				got = append(got, o.Text)
 			}
-		}
-		if start != len("execute ") || len(got) > len(want) {
-			t.Errorf("%q: offers %q from %d, want %q", prefix, got, start, want)
+			slices.Sort(got)
+			if start != len(before) || !slices.Equal(got, want) {
+				t.Errorf("%q: offers %q from %d, want %q", line, got, start, want)
+			}
 		}
 	}
 }

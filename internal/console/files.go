@@ -37,7 +37,6 @@ func completeFiles(prefix string) []app.Suggestion {
 			s = app.Suggestion{Text: dir + name + "/", Description: "folder"}
 		}
 		if command.Clean(name) == name {
-			s.Text = command.Quote(s.Text)
 			out = append(out, s)
 		}
 	}
