@@ -155,6 +155,10 @@ func anyExpired(r *bootstrapv1.Roster, now time.Time) bool {
 	return slices.ContainsFunc(r.GetPeers(), func(p *bootstrapv1.Peer) bool { return expired(p, now) })
 }
 
+func countExpired(r *bootstrapv1.Roster, now time.Time) int {
+	return len(r.GetPeers()) - len(live(r, now))
+}
+
 func expired(p *bootstrapv1.Peer, now time.Time) bool { return !p.GetExpiresAt().AsTime().After(now) }
 
 // entry copies the fields that a roster keeps, and no unknown ones that a sender may have added.

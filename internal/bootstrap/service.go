@@ -13,6 +13,7 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 
+	"peerlab.example/peerlab/internal/node"
 	bootstrapv1 "peerlab.example/peerlab/proto/peerlab/bootstrap/v1"
 	eventv1 "peerlab.example/peerlab/proto/peerlab/event/v1"
 )
@@ -28,6 +29,8 @@ type Options struct {
 	// SweepInterval is how often ended leases are looked for when nobody calls; 0 means
 	// one second. List and all changes honour a lease exactly, whatever this is.
 	SweepInterval time.Duration
+	// Meter may be nil.
+	Meter Meter
 }
 
 // Service is the gRPC server of rosters over a Store. It holds no state of its own, so
@@ -37,6 +40,7 @@ type Service struct {
 
 	store Store
 	emit  func(*eventv1.Event)
+	meter Meter
 	log   zerolog.Logger
 	every time.Duration
 
@@ -52,14 +56,24 @@ func NewService(store Store, o Options) *Service {
 	s := &Service{
 		store: store,
 		emit:  o.Emit,
+		meter: noMeter{},
 		log:   o.Log.With().Str("component", "bootstrap").Logger(),
 		every: o.SweepInterval,
 	}
 	if s.every == 0 {
 		s.every = time.Second
 	}
+	if o.Meter != nil {
+		s.store, s.meter = metered(store, o.Meter), o.Meter
+	}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	return s
+}
+
+// OperatorMethods are the methods that need the role operator where there are roles: they change a
+// whole group, and not only the caller's own entry.
+func OperatorMethods() []string {
+	return []string{bootstrapv1.BootstrapService_Reset_FullMethodName, bootstrapv1.BootstrapService_UpdateConfig_FullMethodName}
 }
 
 // Start drops ended leases from now on, also when nobody calls.
@@ -265,6 +279,9 @@ func (s *Service) apply(ctx context.Context, group string, rule rule) (*bootstra
 	if err != nil {
 		return nil, err
 	}
+	if before != after {
+		s.meter.LeasesEnded(countExpired(before, now)) // each rule that changes something drops these first
+	}
 	s.announce(before, after)
 	return after, nil
 }
@@ -312,7 +329,8 @@ func (s *Service) toStatus(err error) error {
 	case errors.Is(err, context.DeadlineExceeded):
 		return status.Error(codes.DeadlineExceeded, err.Error())
 	case errors.Is(err, ErrTooManyGroups):
-		return status.Error(codes.ResourceExhausted, err.Error())
+		s.meter.LimitHit(limitGroups)
+		return node.Exceeded(limitGroups, 0, err.Error())
 	case !errors.Is(err, ErrClosed):
 		s.log.Error().Err(err).Msg("store failed")
 	}

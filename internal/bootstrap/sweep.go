@@ -36,6 +36,7 @@ func (s *Service) sweepOnce() (next time.Time, err error) {
 		return next, err
 	}
 	var errs []error
+	sizes := make(map[string]int, len(groups))
 	for _, group := range groups {
 		r, err := s.store.Load(s.ctx, group)
 		if err == nil && anyExpired(r, time.Now()) {
@@ -46,6 +47,10 @@ func (s *Service) sweepOnce() (next time.Time, err error) {
 			continue
 		}
 		next = earlier(next, r)
+		sizes[group] = len(r.GetPeers())
+	}
+	if len(errs) == 0 {
+		s.meter.Swept(sizes)
 	}
 	return next, errors.Join(errs...)
 }
