@@ -29,16 +29,19 @@ var arrows = map[string][]string{
 	"app":                 {},
 	"internal/house":      {},
 
-	"internal/console/term":             {"app", "internal/command", "internal/console"},
-	"internal/console/term/ptytest":     {}, // a terminal for tests of other packages
-	"internal/bootstrap/apitest":        {}, // tests of each way to reach the service
-	"internal/bootstrap/function":       {"internal/bootstrap", "internal/bootstrap/gateway", "internal/bootstrap/store/firestore", "internal/network", "internal/node"},
-	"internal/bootstrap/gateway":        {}, // between a connection and a handler; knows no store and no rule
-	"internal/bootstrap/store/bolt":     {"internal/bootstrap", "internal/bootstrap/store/*"},
-	"internal/bootstrap/store/etcd":     {"internal/bootstrap", "internal/bootstrap/store/*"},
-	"internal/bootstrap/store/memory":   {"internal/bootstrap", "internal/bootstrap/store/*"},
-	"internal/bootstrap/store/snapshot": {"internal/bootstrap", "internal/bootstrap/store/*"},
-	"internal/deploy/fakefunctions":     {}, // Google Cloud, for tests
+	"internal/console/term":              {"app", "internal/command", "internal/console"},
+	"internal/console/term/ptytest":      {}, // a terminal for tests of other packages
+	"internal/bootstrap/apitest":         {}, // tests of each way to reach the service
+	"internal/bootstrap/function":        {"internal/bootstrap", "internal/bootstrap/gateway", "internal/bootstrap/store/firestore", "internal/network", "internal/node"},
+	"internal/bootstrap/gateway":         {}, // between a connection and a handler; knows no store and no rule
+	"internal/bootstrap/store/bolt":      {"internal/bootstrap", "internal/bootstrap/store/*"},
+	"internal/bootstrap/store/etcd":      {"internal/bootstrap", "internal/bootstrap/store/*"},
+	"internal/bootstrap/store/firestore": {"internal/bootstrap", "internal/bootstrap/store/*"},
+	// A server of the Firestore protocol for tests, also those of other packages.
+	"internal/bootstrap/store/firestore/fakefirestore": {"internal/bootstrap/store/storetest"},
+	"internal/bootstrap/store/memory":                  {"internal/bootstrap", "internal/bootstrap/store/*"},
+	"internal/bootstrap/store/snapshot":                {"internal/bootstrap", "internal/bootstrap/store/*"},
+	"internal/deploy/fakefunctions":                    {}, // Google Cloud, for tests
 	// Tests that every store runs.
 	"internal/bootstrap/store/storetest": {"internal/bootstrap", "internal/bootstrap/store/*"},
 }
