@@ -24,6 +24,7 @@ var arrows = map[string][]string{
 	"internal/command":    {"app"},
 	"internal/node":       {"internal/event", "internal/network"},
 	"internal/event":      {},
+	"internal/metrics":    {"internal/bootstrap", "internal/node"}, // told through their interfaces; neither knows it
 	"internal/network":    {},
 	"internal/deploy":     {}, // talks to Google Cloud, and knows nothing of what it deploys
 	"app":                 {},

@@ -19,6 +19,7 @@ func isHealth(method string) bool {
 
 // admitCall is the interceptor of calls.
 func (s *Server) admitCall(ctx context.Context, req any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
+	received(ctx)
 	if err := s.admit(ctx, info.FullMethod); err != nil {
 		return nil, err
 	}
@@ -62,6 +63,9 @@ type sized struct {
 // RecvMsg is that of grpc.ServerStream.
 func (s sized) RecvMsg(m any) error {
 	if err := s.ServerStream.RecvMsg(m); err != nil {
+		if status.Code(err) == codes.ResourceExhausted {
+			s.limits.hit(limitRequestBytes) // gRPC itself refused to read so much
+		}
 		return err
 	}
 	return s.limits.size(m)

@@ -44,8 +44,16 @@ type callKey struct{}
 
 // call is one that is observed; gRPC tells of it from one goroutine after the other.
 type call struct {
-	method string
-	stream bool
+	method   string
+	stream   bool
+	received bool // its message has come through
+}
+
+// received notes that the message of an observed call has come through.
+func received(ctx context.Context) {
+	if c, ok := ctx.Value(callKey{}).(*call); ok {
+		c.received = true
+	}
 }
 
 // TagRPC is that of stats.Handler, as are the methods below.
@@ -74,6 +82,9 @@ func (o observation) HandleRPC(ctx context.Context, s stats.RPCStats) {
 		if c.stream {
 			o.to.StreamEnded(c.method, status.Code(s.Error))
 			return
+		}
+		if !c.received && status.Code(s.Error) == codes.ResourceExhausted {
+			o.to.LimitHit(limitRequestBytes) // gRPC itself refused to read so much
 		}
 		o.to.CallEnded(c.method, status.Code(s.Error), s.EndTime.Sub(s.BeginTime))
 	}
