@@ -4,14 +4,17 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"os"
 	"path/filepath"
 	"strings"
 
 	"github.com/rs/zerolog"
 
 	"peerlab.example/peerlab/internal/bootstrap"
+	"peerlab.example/peerlab/internal/bootstrap/function"
 	"peerlab.example/peerlab/internal/bootstrap/store/bolt"
 	"peerlab.example/peerlab/internal/bootstrap/store/etcd"
+	"peerlab.example/peerlab/internal/bootstrap/store/firestore"
 	"peerlab.example/peerlab/internal/bootstrap/store/memory"
 )
 
@@ -45,6 +48,13 @@ func openStore(ctx context.Context, spec string, log zerolog.Logger) (closingSto
 		}
 		c.Log = log
 		return etcd.Open(ctx, c)
+	case kind == "firestore":
+		c, err := firestore.Parse(spec)
+		if err != nil {
+			return nil, exit{exitUsage, fmt.Errorf("--store: %w", err)}
+		}
+		c.Log, c.Endpoint = log, os.Getenv(function.EnvEmulator)
+		return firestore.Open(ctx, c)
 	}
 	return nil, exit{exitUsage, fmt.Errorf("--store %q is none of %s", spec, storeForms)}
 }

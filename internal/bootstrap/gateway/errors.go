@@ -67,3 +67,10 @@ func badField(field, description string) error {
 	}
 	return detailed.Err()
 }
+
+// Refuse answers each request with INTERNAL, for a service that cannot be: it was set up wrongly.
+func Refuse(why error) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		WriteError(w, status.Errorf(codes.Internal, "this service is not configured: %v", why))
+	})
+}

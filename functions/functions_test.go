@@ -1,0 +1,149 @@
+package functions_test
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"google.golang.org/grpc"
+
+	"peerlab.example/peerlab/internal/bootstrap/apitest"
+	"peerlab.example/peerlab/internal/bootstrap/gateway"
+	"peerlab.example/peerlab/internal/bootstrap/store/firestore/fakefirestore"
+	"peerlab.example/peerlab/internal/network"
+	"peerlab.example/peerlab/internal/node"
+)
+
+// lab starts functions as the platform does, each a process of its own under the framework, over one
+// server of the Firestore protocol in this process.
+type lab struct {
+	program     string
+	firestore   string // host:port
+	collections atomic.Int64
+}
+
+func newLab(t *testing.T) *lab {
+	t.Helper()
+	program := filepath.Join(t.TempDir(), "local")
+	if out, err := exec.Command("go", "build", "-o", program, "./cmd/local").CombinedOutput(); err != nil {
+		t.Fatalf("build: %v\n%s", err, out)
+	}
+	return &lab{program: program, firestore: fakefirestore.Start(t).Addr()}
+}
+
+// start starts one instance over a collection, and returns its URL.
+func (l *lab) start(t *testing.T, env ...string) string {
+	t.Helper()
+	// Between finding a free port and taking it, somebody else may take it.
+	for try := 1; ; try++ {
+		url, err := l.tryStart(t, env)
+		if err == nil {
+			return url
+		}
+		if try == 5 {
+			t.Fatal(err)
+		}
+	}
+}
+
+func (l *lab) tryStart(t *testing.T, env []string) (string, error) {
+	free, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	addr := free.Addr().String()
+	if err := free.Close(); err != nil {
+		return "", err
+	}
+	_, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return "", err
+	}
+	var output strings.Builder
+	cmd := exec.Command(l.program, port)
+	cmd.Env = append(os.Environ(), append([]string{"FIRESTORE_EMULATOR_HOST=" + l.firestore}, env...)...)
+	cmd.Stdout, cmd.Stderr = &output, &output
+	if err := cmd.Start(); err != nil {
+		return "", err
+	}
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		_ = cmd.Wait() // it is killed
+	}()
+	stop := func() {
+		_ = cmd.Process.Kill() // it may have ended
+		<-ended
+	}
+	t.Cleanup(stop)
+	if err := awaitListener(t.Context(), addr, ended); err != nil {
+		stop()
+		return "", fmt.Errorf("%w: %s", err, output.String())
+	}
+	return "http://" + addr, nil
+}
+
+// awaitListener waits until somebody listens, for at most half a minute.
+func awaitListener(ctx context.Context, addr string, ended <-chan struct{}) error {
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", addr)
+		if err == nil {
+			return conn.Close()
+		}
+		select {
+		case <-tick.C:
+		case <-ended:
+			return fmt.Errorf("the function ended before it listened on %s", addr)
+		case <-ctx.Done():
+			return fmt.Errorf("the function does not listen on %s: %w", addr, err)
+		}
+	}
+}
+
+// store is a collection that no other test has.
+func (l *lab) store() string {
+	return fmt.Sprintf("PEERLAB_STORE=firestore://peerlab-test/groups%d", l.collections.Add(1))
+}
+
+func dial(t *testing.T, url, token string) *gateway.Conn {
+	t.Helper()
+	base, err := gateway.ParseURL(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	security, err := node.LoadSecurity(node.SecurityConfig{Token: token})
+	if err != nil {
+		t.Fatal(err)
+	}
+	client, err := node.HTTPClient(network.System(), security, base)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(client.CloseIdleConnections)
+	return gateway.NewConn(base, client, gateway.ConnOptions{PollInterval: 10 * time.Millisecond})
+}
+
+// TestFunction makes the calls that are made to the service over gRPC and over HTTP.
+func TestFunction(t *testing.T) {
+	t.Parallel()
+	l := newLab(t)
+	t.Run("calls", func(t *testing.T) {
+		t.Parallel()
+		apitest.Run(t, func(t *testing.T) grpc.ClientConnInterface { return dial(t, l.start(t, l.store()), "") })
+	})
+	t.Run("requests", func(t *testing.T) {
+		t.Parallel()
+		apitest.RunHTTP(t, func(t *testing.T) string { return l.start(t, l.store()) })
+	})
+}
