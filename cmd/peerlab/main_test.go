@@ -39,6 +39,7 @@ func TestMain(m *testing.M) {
 //	fetch CODE URL      GET a URL, expect this HTTP status, and have the body as output
 //	nopeers ADDR        wait until no peer of the coordinator at that address is left
 //	grpcurl ARGS…       run the grpcurl that is pinned in tools/go.mod
+//	fakefunctions …     a Cloud Functions API; see fakeFunctions
 func TestScripts(t *testing.T) {
 	t.Parallel()
 	tools := t.TempDir()
@@ -51,6 +52,7 @@ func TestScripts(t *testing.T) {
 			e.Setenv("HOME", e.WorkDir)
 			e.Setenv("REPO", repository())
 			e.Values[nodesKey{}] = nodes{}
+			e.Values[functionsKey{}] = &functionsAPI{}
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
@@ -60,11 +62,12 @@ func TestScripts(t *testing.T) {
 			"killnode": func(ts *testscript.TestScript, _ bool, args []string) {
 				endNode(ts, append(args, "-1"), syscall.SIGKILL)
 			},
-			"exits":   exits,
-			"nopeers": noPeers,
-			"prints":  prints,
-			"until":   until,
-			"fetch":   fetch,
+			"exits":         exits,
+			"fakefunctions": fakeFunctions,
+			"nopeers":       noPeers,
+			"prints":        prints,
+			"until":         until,
+			"fetch":         fetch,
 			"grpcurl": func(ts *testscript.TestScript, neg bool, args []string) {
 				path, err := grpcurl()
 				ts.Check(err)

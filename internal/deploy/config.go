@@ -9,8 +9,9 @@ import (
 
 // The variables that the function reads its own configuration from.
 const (
-	StoreVariable = "PEERLAB_STORE" // such as firestore://project/collection
-	TokenVariable = "PEERLAB_TOKEN" // the secret that calls must carry
+	StoreVariable    = "PEERLAB_STORE"          // such as firestore://project/collection
+	TokenVariable    = "PEERLAB_TOKEN"          //nolint:gosec // the name of the secret that calls must carry
+	OperatorVariable = "PEERLAB_OPERATOR_TOKEN" //nolint:gosec // the name of the secret of operators
 )
 
 // Config is what is deployed, and where. Each field has a flag of the same name, which errors name.
@@ -33,6 +34,7 @@ type Config struct {
 	Collection     string // of Firestore, in which the function keeps the rosters
 	ServiceAccount string // email of the identity that the function runs as; empty for Google's default
 	TokenSecret    string // NAME or NAME:VERSION in Secret Manager; empty for no token
+	OperatorSecret string // the same for the token of operators
 	SetEnv         []string
 	UnsetEnv       []string
 	// AllowUnauthenticated lets everybody call the function as far as Google is concerned. False changes nothing.

@@ -245,10 +245,22 @@ func (d *Deployer) Delete(ctx context.Context, c Config) error {
 // quick are the options of calls that may be repeated.
 func quick() []gax.CallOption {
 	return append(once(), gax.WithRetry(func() gax.Retryer {
-		return gax.OnCodes([]codes.Code{codes.Unavailable, codes.ResourceExhausted},
-			gax.Backoff{Initial: 100 * time.Millisecond, Max: 5 * time.Second, Multiplier: 2})
+		return &retryer{left: 4, backoff: gax.Backoff{Initial: 250 * time.Millisecond, Max: 4 * time.Second, Multiplier: 2}}
 	}))
 }
 
 // once are the options of calls that start something, and must not be repeated unseen.
 func once() []gax.CallOption { return []gax.CallOption{gax.WithTimeout(callTimeout)} }
+
+// retryer repeats a call a few times. Retries without an end would hide behind a deadline what was wrong.
+type retryer struct {
+	left    int
+	backoff gax.Backoff
+}
+
+// Retry implements gax.Retryer.
+func (r *retryer) Retry(err error) (pause time.Duration, again bool) {
+	r.left--
+	code := status.Code(err)
+	return r.backoff.Pause(), r.left >= 0 && (code == codes.Unavailable || code == codes.ResourceExhausted)
+}

@@ -173,8 +173,8 @@ func TestUpdateChangesWhatIsSaidAndKeepsTheRest(t *testing.T) {
 		t.Fatal(err)
 	}
 	c = labConfig()
-	c.Memory, c.SetEnv, c.UnsetEnv = "512Mi", []string{"CHANGED=2"}, []string{"GONE"}
-	c.Said = []string{"project", "memory", "set-env", "unset-env"}
+	c.Memory, c.SetEnv, c.UnsetEnv, c.OperatorSecret = "512Mi", []string{"CHANGED=2"}, []string{"GONE"}, "operators:2"
+	c.Said = []string{"project", "memory", "set-env", "unset-env", "operator-secret"}
 	r, err := l.Deploy(t.Context(), c)
 	if err != nil {
 		t.Fatal(err)
@@ -189,6 +189,7 @@ func TestUpdateChangesWhatIsSaidAndKeepsTheRest(t *testing.T) {
 	wantMask := []string{
 		"build_config.entry_point", "build_config.runtime", "build_config.source", "service_config.all_traffic_on_latest_revision",
 		"service_config.available_memory", "service_config.environment_variables",
+		"service_config.secret_environment_variables",
 	}
 	if d := cmp.Diff(wantMask, request.GetUpdateMask().GetPaths()); d != "" {
 		t.Errorf("mask (-want +got):\n%s", d)
@@ -198,8 +199,15 @@ func TestUpdateChangesWhatIsSaidAndKeepsTheRest(t *testing.T) {
 	if d := cmp.Diff(wantEnv, got.GetEnvironmentVariables()); d != "" {
 		t.Errorf("environment (-want +got):\n%s", d)
 	}
-	if got.GetAvailableMemory() != "512Mi" || got.GetMaxInstanceCount() != 9 || len(got.GetSecretEnvironmentVariables()) != 1 {
+	if got.GetAvailableMemory() != "512Mi" || got.GetMaxInstanceCount() != 9 {
 		t.Errorf("service %v", got)
+	}
+	wantSecrets := []*functionspb.SecretEnvVar{
+		{Key: "PEERLAB_TOKEN", ProjectId: "my-lab-1", Secret: "lab-token", Version: "latest"},
+		{Key: "PEERLAB_OPERATOR_TOKEN", ProjectId: "my-lab-1", Secret: "operators", Version: "2"},
+	}
+	if d := cmp.Diff(wantSecrets, got.GetSecretEnvironmentVariables(), protocmp.Transform()); d != "" {
+		t.Errorf("secrets (-want +got):\n%s", d)
 	}
 	if object := l.Function(labFunction).GetBuildConfig().GetSource().GetStorageSource().GetObject(); object == "object-1.zip" {
 		t.Error("the update has the source of the creation")

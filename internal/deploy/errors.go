@@ -43,6 +43,9 @@ func explain(err error, doing string, c Config) error {
 	if errors.Is(err, context.Canceled) {
 		return fmt.Errorf("%s: %w", doing, err)
 	}
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = status.FromContextError(err).Err()
+	}
 	// gax has a type of its own around a status.
 	if s, ok := status.FromError(err); ok {
 		err = s.Err()

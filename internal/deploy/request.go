@@ -46,15 +46,19 @@ func (c *Config) buildConfig(source *functionspb.StorageSource) *functionspb.Bui
 
 // secrets are the secret variables when they are these now.
 func (c *Config) secrets(now []*functionspb.SecretEnvVar) []*functionspb.SecretEnvVar {
-	if c.TokenSecret == "" {
-		return now
+	out := slices.Clone(now)
+	for _, s := range []struct{ key, secret string }{{TokenVariable, c.TokenSecret}, {OperatorVariable, c.OperatorSecret}} {
+		if s.secret == "" {
+			continue
+		}
+		name, version, ok := strings.Cut(s.secret, ":")
+		if !ok {
+			version = "latest"
+		}
+		out = slices.DeleteFunc(out, func(now *functionspb.SecretEnvVar) bool { return now.GetKey() == s.key })
+		out = append(out, &functionspb.SecretEnvVar{Key: s.key, ProjectId: c.Project, Secret: name, Version: version})
 	}
-	name, version, ok := strings.Cut(c.TokenSecret, ":")
-	if !ok {
-		version = "latest"
-	}
-	out := slices.DeleteFunc(slices.Clone(now), func(s *functionspb.SecretEnvVar) bool { return s.GetKey() == TokenVariable })
-	return append(out, &functionspb.SecretEnvVar{Key: TokenVariable, ProjectId: c.Project, Secret: name, Version: version})
+	return out
 }
 
 // maskOf says which field of a function each flag changes.
@@ -67,6 +71,7 @@ var maskOf = map[string]string{
 	"max-instances":   "service_config.max_instance_count",
 	"service-account": "service_config.service_account_email",
 	"token-secret":    "service_config.secret_environment_variables",
+	"operator-secret": "service_config.secret_environment_variables",
 	"collection":      "service_config.environment_variables",
 	"set-env":         "service_config.environment_variables",
 	"unset-env":       "service_config.environment_variables",

@@ -174,7 +174,7 @@ func (s *source) inspect(ctx context.Context, flags []string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	version, found := "", false
+	version, found, framed := "", false, false
 	for decoder := json.NewDecoder(bytes.NewReader(out)); decoder.More(); {
 		var p goPackage
 		if err := decoder.Decode(&p); err != nil {
@@ -185,6 +185,7 @@ func (s *source) inspect(ctx context.Context, flags []string) (string, error) {
 				return "", err
 			}
 		}
+		framed = framed || slices.Contains(p.Deps, framework)
 		if p.Dir != s.dir {
 			continue
 		}
@@ -193,13 +194,13 @@ func (s *source) inspect(ctx context.Context, flags []string) (string, error) {
 			return "", fmt.Errorf("package %s is a program: the folder of a function has a package that is not main, "+
 				"which registers the function; give the folder of the functions module", p.ImportPath)
 		}
-		if !slices.Contains(p.Deps, framework) {
-			return "", fmt.Errorf("package %s does not import %s, which the build needs among the vendored packages; "+
-				"give the folder of the functions module, or add the import with a _ in front", p.ImportPath, framework)
-		}
 	}
-	if !found {
+	switch {
+	case !found:
 		return "", errors.New("the folder has no Go package; give the folder of the functions module")
+	case !framed:
+		return "", fmt.Errorf("no package of the module imports %s, which the build needs among the vendored packages; "+
+			"give the folder of the functions module, or add the import with a _ in front", framework)
 	}
 	return version, nil
 }

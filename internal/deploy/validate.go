@@ -124,6 +124,9 @@ func (c *Config) validateInside() error {
 	if c.TokenSecret != "" && !secretForm.MatchString(c.TokenSecret) {
 		errs = append(errs, fmt.Errorf("--token-secret %q is neither NAME nor NAME:VERSION of a secret in Secret Manager", c.TokenSecret))
 	}
+	if c.OperatorSecret != "" && !secretForm.MatchString(c.OperatorSecret) {
+		errs = append(errs, fmt.Errorf("--operator-secret %q is neither NAME nor NAME:VERSION of a secret in Secret Manager", c.OperatorSecret))
+	}
 	return errors.Join(append(errs, c.validateEnvironment()...)...)
 }
 
@@ -168,6 +171,8 @@ func variable(flag, key string) error {
 		return fmt.Errorf("%s %s: that is set by --collection", flag, key)
 	case key == TokenVariable:
 		return fmt.Errorf("%s %s: that is set by --token-secret, from Secret Manager", flag, key)
+	case key == OperatorVariable:
+		return fmt.Errorf("%s %s: that is set by --operator-secret, from Secret Manager", flag, key)
 	case !variableForm.MatchString(key):
 		return fmt.Errorf("%s %q is no name of a variable: letters, digits and underscores, the first no digit", flag, key)
 	case slices.Contains(reserved, key) || strings.HasPrefix(key, "X_GOOGLE_"):

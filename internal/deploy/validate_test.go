@@ -54,6 +54,7 @@ func TestEachBadValueNamesItsFlag(t *testing.T) {
 		"service account":       {func(c *Config) { c.ServiceAccount = "me@example.com" }, "--service-account"},
 		"secret":                {func(c *Config) { c.TokenSecret = "projects/1/secrets/x" }, "--token-secret"},
 		"secret version":        {func(c *Config) { c.TokenSecret = "x:newest" }, "--token-secret"},
+		"operator secret":       {func(c *Config) { c.OperatorSecret = "a b" }, "--operator-secret"},
 		"variable":              {func(c *Config) { c.SetEnv = []string{"A"} }, `--set-env "A" is not KEY=VALUE`},
 		"variable name":         {func(c *Config) { c.SetEnv = []string{"1A=x"} }, `--set-env "1A"`},
 		"variable twice":        {func(c *Config) { c.SetEnv = []string{"A=1", "A=2"} }, "--set-env A is given twice"},
