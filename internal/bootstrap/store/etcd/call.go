@@ -27,6 +27,9 @@ const maxPause = 100 * time.Millisecond
 // errSilent stands for an answer that did not come in time.
 var errSilent = errors.New("it is silent")
 
+// errBusy is when a change lost each race.
+var errBusy = errors.New("other replicas change the group all the time")
+
 // bound limits ctx to the timeout and to the life of the store.
 func (s *Store) bound(ctx context.Context, timeout time.Duration) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
@@ -162,6 +165,9 @@ func (s *Store) usable(ctx context.Context) error {
 func (s *Store) explain(ctx context.Context, timeout time.Duration, err error) error {
 	if err := s.usable(ctx); err != nil {
 		return err
+	}
+	if errors.Is(err, errBusy) {
+		return fmt.Errorf("etcd: no turn within %v: %w", timeout, err)
 	}
 	if !transient(err) {
 		return fmt.Errorf("etcd: %w", err)

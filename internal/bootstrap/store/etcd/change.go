@@ -5,17 +5,21 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"time"
 
 	"peerlab.example/peerlab/internal/bootstrap"
 	bootstrapv1 "peerlab.example/peerlab/proto/peerlab/bootstrap/v1"
 )
 
+// eagerTries is how many lost races are followed by a try at once. Changes of one process go through one
+// lane, so that only replicas race, and one of a few is soon the first.
+const eagerTries = 16
+
 // lane holds the changes of one group that wait for those under way. Its task ends when there are
 // none left.
 type lane struct {
-	waiting []*request
+	waiting []*request // guarded by Store.mu
+	problem error      // guarded by Store.mu; why the change under way is not made yet
 }
 
 // request is a change that waits for its turn.
@@ -51,7 +55,8 @@ func (s *Store) submit(ctx context.Context, group string, change func(*bootstrap
 		return nil, nil, err
 	}
 	r := &request{ctx: ctx, change: change, answer: make(chan struct{})}
-	if !s.enqueue(group, r) {
+	l := s.enqueue(group, r)
+	if l == nil {
 		return nil, nil, bootstrap.ErrClosed
 	}
 	// The changes before it may use up the time, and then its own turn would come too late.
@@ -63,15 +68,19 @@ func (s *Store) submit(ctx context.Context, group string, change func(*bootstrap
 	case <-ctx.Done():
 		return nil, nil, ctx.Err()
 	case <-timeout.C:
-		return nil, nil, s.explain(ctx, s.cfg.CallTimeout, errSilent)
+		s.mu.Lock()
+		problem := worse(l.problem, errSilent)
+		s.mu.Unlock()
+		return nil, nil, s.explain(ctx, s.cfg.CallTimeout, problem)
 	}
 }
 
-func (s *Store) enqueue(group string, r *request) bool {
+// enqueue returns the lane, or nil when the store is closed.
+func (s *Store) enqueue(group string, r *request) *lane {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
-		return false
+		return nil
 	}
 	l := s.lanes[group]
 	if l == nil {
@@ -80,7 +89,7 @@ func (s *Store) enqueue(group string, r *request) bool {
 		s.tasks.Go(func() { s.drain(group, l) })
 	}
 	l.waiting = append(l.waiting, r)
-	return true
+	return l
 }
 
 // drain makes the changes of a lane, all that wait at once, until there are none.
@@ -88,14 +97,14 @@ func (s *Store) drain(group string, l *lane) {
 	for {
 		s.mu.Lock()
 		batch := l.waiting
-		l.waiting = nil
+		l.waiting, l.problem = nil, nil
 		if len(batch) == 0 {
 			delete(s.lanes, group)
 			s.mu.Unlock()
 			return
 		}
 		s.mu.Unlock()
-		err := s.apply(group, batch)
+		err := s.apply(group, l, batch)
 		for _, r := range batch {
 			if r.err == nil {
 				r.err = err
@@ -105,69 +114,82 @@ func (s *Store) drain(group string, l *lane) {
 	}
 }
 
+// attempt is what the tries of a batch have led to.
+type attempt struct {
+	at        *state // what to start from; nil: read it
+	fresh     bool   // at is from etcd, and not a guess
+	conflicts int
+	problem   error  // why the last try was not the last
+	lost      []byte // what a try without an answer may have written; nil if there was none
+	lostErr   error  // why there was no answer
+}
+
 // apply makes the changes of a batch in one transaction. Its error is that of all requests which have none
 // of their own.
-func (s *Store) apply(group string, batch []*request) error {
+func (s *Store) apply(group string, l *lane, batch []*request) error {
 	ctx, cancel := context.WithTimeout(s.ctx, s.cfg.CallTimeout)
 	defer cancel()
-	at := s.guess(group)
-	fresh := false  // at is from etcd, and not a guess
-	var lost []byte // what a try without an answer may have written
-	var last error  // of tries without an answer
+	a := &attempt{at: s.guess(group)}
 	for try := 0; ; try++ {
-		if at == nil {
-			var err error
-			if at, err = s.loadWithin(ctx, group); err != nil {
-				return s.unanswered(worse(last, err))
-			}
-			fresh = true
+		done, err := s.try(ctx, group, a, batch)
+		if done {
+			return err
 		}
-		if lost != nil && bytes.Equal(lost, at.value) {
-			return nil
+		s.mu.Lock()
+		l.problem = a.problem
+		s.mu.Unlock()
+		// What a lost race has brought is used at once: the winner does not wait either. When that fails
+		// again and again, replicas spread, and read again before they try.
+		wait := a.at == nil && a.problem != nil
+		if a.conflicts >= eagerTries {
+			wait, a.at = true, nil
 		}
-		next := stage(at.roster, batch, last)
-		if next == at.roster {
-			if fresh {
-				return nil
-			}
-			at = nil
-			continue
-		}
-		value, err := encode(next)
-		if err != nil {
-			return fmt.Errorf("encode the roster: %w", err)
-		}
-		now, err := s.commit(ctx, at, next, value)
-		switch {
-		case err == nil:
-			s.refused(nil)
-			return nil
-		case errors.Is(err, bootstrap.ErrConflict):
-			s.conflicts.Add(1)
-			at, fresh = now, true
-			err = backOff(ctx, try)
-		case errors.Is(err, bootstrap.ErrTooManyGroups):
-			refuse(batch, at.roster)
-			return nil
-		case transient(err):
-			last, lost, at = worse(last, err), value, nil
-			err = pause(ctx, try)
-		default:
-			s.refused(err)
-			return s.unanswered(err)
-		}
-		if err != nil {
-			return s.unanswered(worse(last, errBusy))
+		if wait && pause(ctx, try) != nil || ctx.Err() != nil {
+			return s.explain(context.Background(), s.cfg.CallTimeout, worse(a.problem, errSilent))
 		}
 	}
 }
 
-// errBusy is when a change lost races for the whole time of a call.
-var errBusy = unavailable("others change the group all the time")
-
-// unanswered is the error of the requests of a batch.
-func (s *Store) unanswered(err error) error {
-	return s.explain(context.Background(), s.cfg.CallTimeout, err)
+// try makes one try of a batch. It is done, with the error of the batch, unless another try may help.
+func (s *Store) try(ctx context.Context, group string, a *attempt, batch []*request) (done bool, err error) {
+	if a.at == nil {
+		if a.at, err = s.loadWithin(ctx, group); err != nil {
+			return true, s.explain(context.Background(), s.cfg.CallTimeout, worse(a.problem, err))
+		}
+		a.fresh = true
+	}
+	if a.lost != nil && bytes.Equal(a.lost, a.at.value) {
+		return true, nil
+	}
+	next := stage(a.at.roster, batch, a.lostErr)
+	if next == a.at.roster {
+		a.at = nil
+		return a.fresh, nil
+	}
+	value, err := encode(next)
+	if err != nil {
+		return true, fmt.Errorf("encode the roster: %w", err)
+	}
+	now, err := s.commit(ctx, a.at, next, value)
+	switch {
+	case err == nil:
+		s.refused(nil)
+		return true, nil
+	case errors.Is(err, bootstrap.ErrTooManyGroups):
+		refuse(batch, a.at.roster)
+		return true, nil
+	case errors.Is(err, bootstrap.ErrConflict):
+		s.conflicts.Add(1)
+		a.conflicts++
+		a.at, a.fresh, a.problem = now, true, errBusy
+	case transient(err):
+		a.lost, a.lostErr = value, worse(a.lostErr, err)
+		a.at, a.problem = nil, a.lostErr
+	default:
+		s.refused(err)
+		return true, s.explain(context.Background(), s.cfg.CallTimeout, err)
+	}
+	return false, nil
 }
 
 // stage applies the changes of a batch one after the other, each to the outcome of those before it. When a
@@ -195,21 +217,5 @@ func refuse(batch []*request, base *bootstrapv1.Roster) {
 		if q.err == nil && q.after != base {
 			q.err = bootstrap.ErrTooManyGroups
 		}
-	}
-}
-
-// backOff waits after a lost race. Somebody got through, so the next try follows at once, and
-// then replicas spread over up to 20 ms.
-func backOff(ctx context.Context, try int) error {
-	if try == 0 {
-		return ctx.Err()
-	}
-	t := time.NewTimer(rand.N(min(20*time.Millisecond, time.Millisecond<<min(try, 10))))
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
 	}
 }

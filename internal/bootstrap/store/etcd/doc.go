@@ -1,4 +1,4 @@
-// Package etcd is a bootstrap store in an etcd cluster (version 3.4 or later), which several replicas of the
+// Package etcd is a bootstrap store in an etcd cluster (tested with 3.7), which several replicas of the
 // service share.
 //
 // # Consistency
