@@ -26,7 +26,7 @@ func TestLeasesAreSweptOnce(t *testing.T) {
 	var two [2]*bootstrap.Service
 	for i := range two {
 		two[i] = bootstrap.NewService(open(t, cfg), bootstrap.Options{SweepInterval: time.Millisecond, Emit: events.add})
-		defer two[i].Close()
+		defer func() { _ = two[i].Close() }()
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
@@ -67,7 +67,7 @@ func TestLeasesAreSweptOnce(t *testing.T) {
 	for group, last := range final {
 		got := events.of(group)
 		for i, revision := range got {
-			if revision != uint64(i)+1 { //nolint:gosec // small
+			if revision != uint64(i)+1 {
 				t.Errorf("%s: events of revisions %v, want each of 1 to %d once", group, got, last)
 				break
 			}

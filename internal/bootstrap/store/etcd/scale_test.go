@@ -255,7 +255,7 @@ func TestWatchSeesChangesOfTheOtherReplica(t *testing.T) {
 	for i := -1; i < 5; i++ {
 		want := &bootstrapv1.Roster{Group: "a", Config: bootstrap.DefaultConfig()}
 		if i >= 0 {
-			if want, err = resizeCall(uint32(10+i)).send(ctx, two[1], "a"); err != nil { //nolint:gosec // small
+			if want, err = resizeCall(uint32(10+i)).send(ctx, two[1], "a"); err != nil {
 				t.Fatal(err)
 			}
 		}

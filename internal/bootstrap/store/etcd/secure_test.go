@@ -81,7 +81,7 @@ func TestAuthentication(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer root.Close()
+	defer func() { _ = root.Close() }()
 	if _, err := root.UserAdd(t.Context(), "another", "secret"); err != nil {
 		t.Fatal(err)
 	}

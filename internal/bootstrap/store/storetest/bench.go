@@ -25,9 +25,9 @@ func Benchmark(b *testing.B, open func(b *testing.B) Closer) {
 		for _, c := range calls {
 			b.Run(fmt.Sprintf("%s/goroutines=%dxCPU", c.name, goroutines), func(b *testing.B) {
 				s := open(b)
-				defer s.Close()
+				defer func() { _ = s.Close() }()
 				svc := bootstrap.NewService(s, bootstrap.Options{})
-				defer svc.Close()
+				defer func() { _ = svc.Close() }()
 				_, err := svc.UpdateConfig(b.Context(), &bootstrapv1.UpdateConfigRequest{
 					Config: &bootstrapv1.Config{MaxPeers: bootstrap.MaxPeers, Lease: durationpb.New(time.Hour)},
 				})

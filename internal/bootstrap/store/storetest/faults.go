@@ -29,12 +29,12 @@ const patience = 30 * time.Second
 // watch does not end, and yields what was changed meanwhile.
 func faults(t *testing.T, open func(t *testing.T) (Closer, Faults)) {
 	s, f := open(t)
-	defer s.Close()
+	defer func() { _ = s.Close() }()
 	other := f.Other
 	if other == nil {
 		other = s
 	} else {
-		defer other.Close()
+		defer func() { _ = other.Close() }()
 	}
 	w := watchNewest(t, s, "a")
 	defer w.stop()
