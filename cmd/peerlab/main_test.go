@@ -19,6 +19,9 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"peerlab.example/peerlab/internal/bootstrap/function"
+	"peerlab.example/peerlab/internal/bootstrap/store/firestore/fakefirestore"
 )
 
 func TestMain(m *testing.M) {
@@ -36,6 +39,7 @@ func TestMain(m *testing.M) {
 //	exits CODE PROGRAM  run a program, and expect this exit code
 //	prints NAME TEXT    wait until the node has printed that
 //	until REGEXP PROG…  run a program again and again, until its output matches
+//	firestore           start a server of the Firestore protocol, which the nodes use from then on
 //	fetch CODE URL      GET a URL, expect this HTTP status, and have the body as output
 //	nopeers ADDR        wait until no peer of the coordinator at that address is left
 //	grpcurl ARGS…       run the grpcurl that is pinned in tools/go.mod
@@ -68,6 +72,9 @@ func TestScripts(t *testing.T) {
 			"prints":        prints,
 			"until":         until,
 			"fetch":         fetch,
+			"firestore": func(ts *testscript.TestScript, _ bool, _ []string) {
+				ts.Setenv(function.EnvEmulator, fakefirestore.Start(t).Addr())
+			},
 			"grpcurl": func(ts *testscript.TestScript, neg bool, args []string) {
 				path, err := grpcurl()
 				ts.Check(err)
@@ -125,7 +132,8 @@ func startNode(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(err)
 	b.cmd.Path = path
 	b.cmd.Dir = ts.MkAbs(".")
-	b.cmd.Env = append(os.Environ(), "XDG_STATE_HOME="+ts.Getenv("XDG_STATE_HOME"), "HOME="+ts.Getenv("HOME"))
+	b.cmd.Env = append(os.Environ(), "XDG_STATE_HOME="+ts.Getenv("XDG_STATE_HOME"), "HOME="+ts.Getenv("HOME"),
+		function.EnvEmulator+"="+ts.Getenv(function.EnvEmulator))
 	stdout, err := b.cmd.StdoutPipe()
 	ts.Check(err)
 	b.cmd.Stderr = &b.output
