@@ -26,7 +26,7 @@ func TestLeasesAreSweptOnce(t *testing.T) {
 	var two [2]*bootstrap.Service
 	for i := range two {
 		two[i] = bootstrap.NewService(open(t, cfg), bootstrap.Options{SweepInterval: time.Millisecond, Emit: events.add})
-		defer func() { _ = two[i].Close() }()
+		t.Cleanup(func() { _ = two[i].Close() })
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()

@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"time"
 
@@ -27,8 +28,7 @@ func contention(t *testing.T, open func(t *testing.T) (first, second Closer)) {
 	replicas := make([]*bootstrap.Service, len(stores))
 	for i, s := range stores {
 		replicas[i] = bootstrap.NewService(s, bootstrap.Options{})
-		defer func() { _ = replicas[i].Close() }()
-		defer func() { _ = s.Close() }()
+		t.Cleanup(func() { _ = errors.Join(replicas[i].Close(), s.Close()) })
 	}
 	_, err := replicas[0].UpdateConfig(ctx, &bootstrapv1.UpdateConfigRequest{
 		Config: &bootstrapv1.Config{MaxPeers: bootstrap.MaxPeers, Lease: durationpb.New(time.Hour)},

@@ -3,6 +3,7 @@ package storetest
 import (
 	"io"
 	"net"
+	"slices"
 	"sync"
 	"testing"
 )
@@ -16,7 +17,7 @@ type Proxy struct {
 
 	mu    sync.Mutex
 	state proxyState            // guarded by mu
-	mend  chan struct{}         // guarded by mu; closed when the state is no longer slow
+	mend  chan struct{}         // guarded by mu; closed and replaced when the state changes
 	conns map[net.Conn]struct{} // guarded by mu; both sides of each connection
 }
 
@@ -26,6 +27,7 @@ const (
 	proxyUp proxyState = iota
 	proxyDown
 	proxySlow
+	proxyMute
 	proxyClosed
 )
 
@@ -58,6 +60,9 @@ func (p *Proxy) Down() { p.set(proxyDown) }
 // Slow holds back all bytes, in both directions and also on new connections, until Up or Down.
 func (p *Proxy) Slow() { p.set(proxySlow) }
 
+// Mute holds back what the backend answers, and lets requests pass, until Up or Down.
+func (p *Proxy) Mute() { p.set(proxyMute) }
+
 // Up lets everything pass, and what was held back first.
 func (p *Proxy) Up() { p.set(proxyUp) }
 
@@ -65,10 +70,8 @@ func (p *Proxy) set(state proxyState) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.state = state
-	if state != proxySlow {
-		close(p.mend)
-		p.mend = make(chan struct{})
-	}
+	close(p.mend)
+	p.mend = make(chan struct{})
 	if state == proxyDown || state == proxyClosed {
 		for c := range p.conns {
 			_ = c.Close()
@@ -104,13 +107,15 @@ func (p *Proxy) serve(in net.Conn) {
 	}
 	defer p.remove(out)
 	var wg sync.WaitGroup
-	for _, way := range [][2]net.Conn{{in, out}, {out, in}} {
+	pass := func(to, from net.Conn, held ...proxyState) {
 		wg.Go(func() {
-			_, _ = io.Copy(slowWriter{p, way[1]}, way[0])
+			_, _ = io.Copy(heldWriter{p, to, held}, from)
 			_ = in.Close()
 			_ = out.Close()
 		})
 	}
+	pass(out, in, proxySlow)
+	pass(in, out, proxySlow, proxyMute)
 	wg.Wait()
 }
 
@@ -131,18 +136,19 @@ func (p *Proxy) remove(c net.Conn) {
 	delete(p.conns, c)
 }
 
-// slowWriter writes as soon as the proxy is not slow.
-type slowWriter struct {
+// heldWriter writes when the proxy is in none of the states that hold it back.
+type heldWriter struct {
 	proxy *Proxy
 	to    net.Conn
+	held  []proxyState
 }
 
-func (w slowWriter) Write(b []byte) (int, error) {
+func (w heldWriter) Write(b []byte) (int, error) {
 	for {
 		w.proxy.mu.Lock()
-		slow, mend := w.proxy.state == proxySlow, w.proxy.mend
+		state, mend := w.proxy.state, w.proxy.mend
 		w.proxy.mu.Unlock()
-		if !slow {
+		if !slices.Contains(w.held, state) {
 			return w.to.Write(b)
 		}
 		<-mend
