@@ -47,7 +47,11 @@ func openStore(ctx context.Context, spec string, log zerolog.Logger) (closingSto
 			return nil, exit{exitUsage, fmt.Errorf("--store: %w", err)}
 		}
 		c.Log = log
-		return etcd.Open(ctx, c)
+		store, err := etcd.Open(ctx, c)
+		if err != nil {
+			return nil, exit{exitUnreachable, err}
+		}
+		return store, nil
 	case kind == "firestore":
 		c, err := firestore.Parse(spec)
 		if err != nil {
