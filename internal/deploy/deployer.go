@@ -215,7 +215,7 @@ func (d *Deployer) apply(ctx context.Context, c Config, now *functionspb.Functio
 func (d *Deployer) find(ctx context.Context, c Config) (*functionspb.Function, error) {
 	f, err := d.client.GetFunction(ctx, &functionspb.GetFunctionRequest{Name: c.resource()}, quick()...)
 	if err != nil {
-		return nil, explain(err, "look for the function "+c.Name, c)
+		return nil, explainFunction(err, "look for the function "+c.Name, c)
 	}
 	return f, nil
 }
@@ -236,7 +236,7 @@ func (d *Deployer) Delete(ctx context.Context, c Config) error {
 	}
 	op, err := d.client.DeleteFunction(ctx, &functionspb.DeleteFunctionRequest{Name: c.resource()}, once()...)
 	if err != nil {
-		return started(ctx, explain(err, "delete the function "+c.Name, c))
+		return started(ctx, explainFunction(err, "delete the function "+c.Name, c))
 	}
 	d.options.Progress("deleting " + c.resource())
 	return d.wait(ctx, op, func(ctx context.Context) error { return op.Poll(ctx, quick()...) })

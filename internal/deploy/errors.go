@@ -53,6 +53,16 @@ func explain(err error, doing string, c Config) error {
 	return &apiError{doing: doing, hint: hint(err, c), cause: err}
 }
 
+// explainFunction is explain for calls about a function that may not be there.
+func explainFunction(err error, doing string, c Config) error {
+	err = explain(err, doing, c)
+	var api *apiError
+	if status.Code(err) == codes.NotFound && errors.As(err, &api) {
+		api.hint = fmt.Sprintf("project %s has no function %s in %s: look at --project, --region and --name", c.Project, c.Name, c.Region)
+	}
+	return err
+}
+
 // hint is what would be right after an error, or empty.
 func hint(err error, c Config) string {
 	if strings.Contains(err.Error(), "could not find default credentials") {
@@ -64,9 +74,6 @@ func hint(err error, c Config) string {
 	case codes.PermissionDenied:
 		return permissionHint(err, c)
 	case codes.NotFound:
-		if strings.Contains(status.Convert(err).Message(), "/functions/") || strings.Contains(status.Convert(err).Message(), "unction") {
-			return fmt.Sprintf("project %s has no function %s in %s: look at --project, --region and --name", c.Project, c.Name, c.Region)
-		}
 		return fmt.Sprintf("is %s the id (not the name) of a project, and %s a region? gcloud projects list and gcloud functions regions list tell", c.Project, c.Region)
 	case codes.AlreadyExists:
 		return "somebody else has made it in the meantime; the same command again updates it"

@@ -62,7 +62,7 @@ func (c *Config) secrets(now []*functionspb.SecretEnvVar) []*functionspb.SecretE
 }
 
 // maskOf says which field of a function each flag changes.
-var maskOf = map[string]string{
+var maskOf = map[string]string{ //nolint:gosec // names of fields are no credentials
 	"memory":          "service_config.available_memory",
 	"cpu":             "service_config.available_cpu",
 	"timeout":         "service_config.timeout_seconds",
