@@ -27,7 +27,8 @@ type Options struct {
 	// RunEndpoint is the URL of the Cloud Run Admin API, which only Config.AllowUnauthenticated needs; empty for
 	// Google's. With http it must be a loopback address, and no credentials are sent.
 	RunEndpoint string
-	// Progress is told a line for each thing that happens, from the goroutine that called; nil for nobody.
+	// Progress is told a line for each thing that happens: one after the other, and none after the call that they
+	// belong to has returned. Nil for nobody.
 	Progress func(line string)
 	// Poll is the time between the first two questions whether an operation has ended, which grows to twenty times as
 	// much; 0 for the default of a quarter of a second.

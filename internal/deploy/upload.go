@@ -10,6 +10,7 @@ import (
 	"net/http"
 	neturl "net/url"
 	"strings"
+	"sync"
 	"time"
 
 	"cloud.google.com/go/functions/apiv2/functionspb"
@@ -89,6 +90,7 @@ func (d *Deployer) put(ctx context.Context, place string, archive []byte) error 
 	request.ContentLength = int64(len(archive))
 	request.Header.Set("Content-Type", "application/zip")
 	response, err := d.upload.Do(request)
+	body.stop()
 	if err != nil {
 		return &againError{withoutQuery(err)}
 	}
@@ -115,23 +117,36 @@ func withoutQuery(err error) error {
 	return err
 }
 
-// meter reports how much of a body has been read, in quarters.
+// meter reports how much of a body has been read, in quarters. The HTTP client reads in a goroutine of its own, which
+// may go on after an early answer; stop ends the reports.
 type meter struct {
-	r           io.Reader
-	read, total int64
-	quarter     int64 // last one reported
-	report      func(string)
+	r      io.Reader
+	total  int64
+	report func(string)
+
+	mu      sync.Mutex
+	read    int64 // guarded by mu
+	quarter int64 // guarded by mu; the last one reported
+	stopped bool  // guarded by mu
 }
 
 // Read reads on.
 func (m *meter) Read(p []byte) (int, error) {
 	n, err := m.r.Read(p)
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	m.read += int64(n)
-	if quarter := m.read * 4 / max(m.total, 1); quarter > m.quarter {
+	if quarter := m.read * 4 / max(m.total, 1); quarter > m.quarter && !m.stopped {
 		m.quarter = quarter
 		m.report(fmt.Sprintf("upload: %d%% of %s", quarter*25, megabytes(m.total)))
 	}
 	return n, err
+}
+
+func (m *meter) stop() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.stopped = true
 }
 
 // secureURL refuses URLs that would send in clear what others can read.
