@@ -144,10 +144,9 @@ var errBusy = status.Error(codes.Aborted, "others change the group all the time"
 // try makes one try of a batch. It is done if there is nothing left to try.
 func (s *Store) try(ctx context.Context, group string, batch []*request, a *attempt) (done bool, err error) {
 	if a.at == nil {
-		if a.at, err = s.loadWithin(ctx, group); err != nil {
-			return false, clearer(a.doubt, err)
+		if err := s.reload(ctx, group, a); err != nil {
+			return false, err
 		}
-		a.fresh = true
 	}
 	if a.lost != nil && bytes.Equal(a.lost, a.at.value) {
 		return true, nil
@@ -156,19 +155,33 @@ func (s *Store) try(ctx context.Context, group string, batch []*request, a *atte
 		return false, a.refusal // not for a change of somebody else
 	}
 	next := stage(a.at.roster, batch, a.doubt)
+	if next == a.at.roster && !a.fresh { // there is no write that would find out about a wrong guess
+		if err := s.reload(ctx, group, a); err != nil {
+			return false, err
+		}
+		next = stage(a.at.roster, batch, a.doubt)
+	}
 	if next == a.at.roster {
-		done, a.at = a.fresh, nil
-		return done, nil
+		return true, nil
 	}
 	value, err := encodeRoster(next)
 	if err != nil {
 		return false, err
 	}
-	if err = s.commit(ctx, a.at, next, value); err == nil {
-		s.answers()
-		return true, nil
+	if err := s.commit(ctx, a.at, next, value); err != nil {
+		return s.judge(group, batch, a, value, err)
 	}
-	return s.judge(group, batch, a, value, err)
+	s.answers()
+	return true, nil
+}
+
+// reload reads the group for a batch.
+func (s *Store) reload(ctx context.Context, group string, a *attempt) (err error) {
+	if a.at, err = s.loadWithin(ctx, group); err != nil {
+		return clearer(a.doubt, err)
+	}
+	a.fresh = true
+	return nil
 }
 
 // judge says whether a write that failed is to be tried again.

@@ -121,8 +121,8 @@ func (c Config) checkEndpoint() error {
 	if c.Endpoint == "" {
 		return nil
 	}
-	_, port, err := net.SplitHostPort(c.Endpoint)
-	if err != nil {
+	host, port, err := net.SplitHostPort(c.Endpoint)
+	if err != nil || strings.Contains(host, "/") || strings.Contains(port, "/") {
 		return fmt.Errorf("firestore store: the endpoint %q must be host:port", c.Endpoint)
 	}
 	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
