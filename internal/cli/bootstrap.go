@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"slices"
 	"syscall"
 	"time"
 
@@ -16,6 +17,7 @@ import (
 	"peerlab.example/peerlab/internal/bootstrap"
 	"peerlab.example/peerlab/internal/config"
 	"peerlab.example/peerlab/internal/event"
+	"peerlab.example/peerlab/internal/metrics"
 	"peerlab.example/peerlab/internal/network"
 	"peerlab.example/peerlab/internal/node"
 	bootstrapv1 "peerlab.example/peerlab/proto/peerlab/bootstrap/v1"
@@ -27,6 +29,7 @@ const defaultBootstrap = "127.0.0.1:7700"
 func newBootstrap(std Stdio) *cobra.Command {
 	var c common
 	var listen, http, store string
+	var ops operations
 	cmd := &cobra.Command{
 		Use:   "bootstrap",
 		Short: "run the bootstrap service: it tells peers whom to contact first",
@@ -53,12 +56,13 @@ func newBootstrap(std Stdio) *cobra.Command {
 			}
 			ctx, stop := untilSignal(cmd.Context(), os.Interrupt, syscall.SIGTERM)
 			defer stop()
-			s, err := openStore(ctx, store, logs.Logger())
+			s, err := openStore(ctx, store, ops.maxGroups, logs.Logger())
 			if err != nil {
 				return err
 			}
 			b, err := startBootstrap(ctx, bootstrapConfig{
 				listen: listen, http: http, store: s, network: network.System(), security: security, log: logs.Logger(),
+				operations: ops, metrics: metrics.New(), operatorMethods: bootstrap.OperatorMethods(),
 			})
 			if err != nil {
 				return errors.Join(err, s.Close())
@@ -71,7 +75,7 @@ func newBootstrap(std Stdio) *cobra.Command {
 	addSettings(cmd, bootstrapSettings(&c), func(v config.Values) error {
 		c.fill(v)
 		listen, http, store = v.Get("listen"), v.Get("http"), v.Get("store")
-		return nil
+		return ops.fill(v)
 	}).addFile(cmd)
 	return cmd
 }
@@ -92,7 +96,8 @@ func bootstrapSettings(c *common) *config.Table {
 			Summary: storeForms + " (default file: bootstrap.db in the user's state directory)",
 		},
 	}
-	return newTable("peerlab bootstrap", append(fields, c.fields("info", "bootstrap", "node")...), nil)
+	c.operators = true
+	return newTable("peerlab bootstrap", slices.Concat(fields, operationSettings(), c.fields("info", "bootstrap", "node")), nil)
 }
 
 type bootstrapConfig struct {
@@ -102,47 +107,68 @@ type bootstrapConfig struct {
 	network  network.Network
 	security *node.Security
 	log      zerolog.Logger
+	operations
+	metrics         *metrics.Metrics // nil for none
+	operatorMethods []string         // none where all who reach the service may do all
 }
 
 // bootstrapNode is a running bootstrap service with its gRPC server. It owns the store.
 type bootstrapNode struct {
-	server  *node.Server
-	http    *bootstrapHTTP // nil for none
-	service *bootstrap.Service
-	store   closingStore
+	server   *node.Server
+	http     *bootstrapHTTP // nil for none
+	service  *bootstrap.Service
+	store    closingStore
+	watchdog *node.Watchdog
+	ops      operations
 }
 
 func startBootstrap(ctx context.Context, c bootstrapConfig) (*bootstrapNode, error) {
 	events := event.New("bootstrap", event.Keep)
-	b := &bootstrapNode{store: c.store}
-	b.service = bootstrap.NewService(c.store, bootstrap.Options{Log: c.log, Emit: events.Emit})
-	b.server = node.NewServer(node.ServerConfig{
+	b := &bootstrapNode{store: c.store, ops: c.operations}
+	options := bootstrap.Options{Log: c.log, Emit: events.Emit}
+	server := node.ServerConfig{
 		Role: "bootstrap", Name: "bootstrap", Network: c.network, Security: c.security, Events: events, Log: c.log,
-	})
+		OperatorMethods: c.operatorMethods, Limits: c.limits,
+	}
+	if c.metrics != nil {
+		options.Meter, server.Observer = c.metrics, c.metrics
+	}
+	b.service = bootstrap.NewService(c.store, options)
+	b.server = node.NewServer(server)
 	bootstrapv1.RegisterBootstrapServiceServer(b.server, b.service)
+	b.watchdog = node.NewWatchdog(node.WatchdogConfig{What: "store", Check: b.service.Healthy, Log: c.log, Changed: func(ok bool) {
+		b.server.SetServing(ok)
+		if c.metrics != nil {
+			c.metrics.SetHealthy(ok)
+		}
+	}})
 	if err := b.server.Start(ctx, c.listen); err != nil {
 		return nil, bindError(errors.Join(err, b.service.Close()))
 	}
 	if c.http != "" {
 		var err error
-		if b.http, err = startHTTP(ctx, c, b.server); err != nil {
+		if b.http, err = startHTTP(ctx, c, b); err != nil {
 			return nil, bindError(errors.Join(err, b.service.Close(), b.server.Close()))
 		}
 	}
 	b.service.Start()
-	b.server.SetServing(true)
+	b.watchdog.Start()
 	return b, nil
 }
 
-// Close ends the service and closes the store.
+// Close tells whoever looks at health, ends the watches, lets calls finish for as long as the configuration says,
+// and closes the store.
 func (b *bootstrapNode) Close() error {
-	err := b.service.Close()
+	b.watchdog.Drain()
+	b.server.Drain()
+	time.Sleep(b.ops.drainDelay) // a second signal ends the process
+	ctx, cancel := context.WithTimeout(context.Background(), max(b.ops.drain, httpGrace))
+	defer cancel()
+	err := errors.Join(b.watchdog.Close(), b.service.Close())
 	if b.http != nil {
-		ctx, cancel := context.WithTimeout(context.Background(), httpGrace)
-		defer cancel()
 		err = errors.Join(err, b.http.Close(ctx))
 	}
-	return errors.Join(err, b.server.Close(), b.store.Close())
+	return errors.Join(err, b.server.Shutdown(ctx), b.store.Close())
 }
 
 // httpGrace is how long HTTP requests that are under way may take when the service ends.

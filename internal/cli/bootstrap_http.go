@@ -16,17 +16,22 @@ type bootstrapHTTP struct {
 }
 
 // startHTTP serves HTTP/JSON in front of a gRPC server, through a connection in memory.
-func startHTTP(ctx context.Context, c bootstrapConfig, server *node.Server) (*bootstrapHTTP, error) {
-	local, err := server.Local()
+func startHTTP(ctx context.Context, c bootstrapConfig, b *bootstrapNode) (*bootstrapHTTP, error) {
+	local, err := b.server.Local()
 	if err != nil {
 		return nil, err
 	}
-	h, err := gateway.NewHandler(local, gateway.Options{})
+	h, err := gateway.NewHandler(local, gateway.Options{MaxRequestBytes: int64(c.limits.MaxRequestBytes)})
 	if err != nil {
 		return nil, errors.Join(err, local.Close())
 	}
 	mux := http.NewServeMux()
 	mux.Handle("/", h)
+	mux.Handle("GET /healthz", b.watchdog.Handler())
+	mux.Handle("GET /livez", node.Alive())
+	if c.metrics != nil {
+		mux.Handle("GET /metrics", c.security.Guard(c.metrics.Handler()))
+	}
 	s, err := node.StartHTTP(ctx, c.network, c.security, "--http", c.http, mux, c.log)
 	if err != nil {
 		return nil, errors.Join(err, local.Close())

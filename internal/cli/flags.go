@@ -23,6 +23,7 @@ type common struct {
 	logFile       string
 	logComponents map[string]string
 	components    []string // those of the role's log
+	operators     bool     // whether the role knows operators
 	logColor      string   // auto, always or never; empty is auto
 }
 
@@ -54,8 +55,13 @@ func (c *common) fields(level string, components ...string) []config.Field {
 			Summary: "levels of single components, such as " + components[0] + "=debug; there are " + strings.Join(components, ", "),
 		})
 	}
+	fields = append(fields,
+		text("token-file", "file with the secret of the lab: calls carry it, and gossip is encrypted with a key derived from it"))
+	if c.operators {
+		fields = append(fields,
+			text("operator-token-file", "file with the secret of operators, who alone may reset a roster or change its configuration when there is a token"))
+	}
 	return append(fields,
-		text("token-file", "file with the secret of the lab: calls carry it, and gossip is encrypted with a key derived from it"),
 		text("tls-cert", "PEM certificate of this node's gRPC server"),
 		text("tls-key", "PEM key of the certificate"),
 		text("tls-ca", "PEM certificates to verify others with; with it, servers demand client certificates"),
@@ -75,6 +81,9 @@ func (c *common) fill(v config.Values) {
 	c.security = node.SecurityConfig{
 		CertFile: v.Get("tls-cert"), KeyFile: v.Get("tls-key"), CAFile: v.Get("tls-ca"),
 		TokenFile: v.Get("token-file"), Insecure: v.Get("insecure") == "true",
+	}
+	if c.operators {
+		c.security.OperatorTokenFile = v.Get("operator-token-file")
 	}
 }
 

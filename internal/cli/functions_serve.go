@@ -19,7 +19,7 @@ import (
 func newFunctionsServe(std Stdio) *cobra.Command {
 	var listen, store string
 	var stream bool
-	var c common
+	c := common{operators: true}
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "run the function locally",

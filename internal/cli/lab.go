@@ -118,7 +118,7 @@ func (l *lab) dialBootstrap(addr string) (bootstrapv1.BootstrapServiceClient, er
 	if addr == "" {
 		return nil, nil
 	}
-	conn, closeAll, err := dialBootstrap(l.network, l.security, addr)
+	conn, closeAll, err := dialBootstrap(l.network, l.security.Operator(), addr)
 	if err != nil {
 		return nil, exit{exitUsage, fmt.Errorf("--bootstrap: %w", err)}
 	}

@@ -25,6 +25,7 @@ func peerSettings(c *common, apps []func() app.App) *config.Table {
 		components = append(components, a().Name())
 	}
 	slices.Sort(components)
+	c.operators = true
 	fields := slices.Concat(identitySettings(), membershipSettings(), c.fields("warn", components...), consoleSettings())
 	return newTable("peerlab peer", fields, checkTuning)
 }

@@ -27,8 +27,8 @@ type closingStore interface {
 	io.Closer
 }
 
-// openStore opens what --store names.
-func openStore(ctx context.Context, spec string, log zerolog.Logger) (closingStore, error) {
+// openStore opens what --store names, for at most so many groups.
+func openStore(ctx context.Context, spec string, maxGroups int, log zerolog.Logger) (closingStore, error) {
 	kind, rest, ok := strings.Cut(spec, ":")
 	switch {
 	case spec == "":
@@ -36,17 +36,17 @@ func openStore(ctx context.Context, spec string, log zerolog.Logger) (closingSto
 		if err != nil {
 			return nil, err
 		}
-		return bolt.Open(filepath.Join(dir, "bootstrap.db"), bootstrap.DefaultMaxGroups)
+		return bolt.Open(filepath.Join(dir, "bootstrap.db"), maxGroups)
 	case ok && kind == "memory" && rest == "":
-		return memory.New(bootstrap.DefaultMaxGroups), nil
+		return memory.New(maxGroups), nil
 	case ok && kind == "file" && rest != "":
-		return bolt.Open(rest, bootstrap.DefaultMaxGroups)
+		return bolt.Open(rest, maxGroups)
 	case kind == "etcd":
 		c, err := etcd.Parse(spec)
 		if err != nil {
 			return nil, exit{exitUsage, fmt.Errorf("--store: %w", err)}
 		}
-		c.Log = log
+		c.Log, c.MaxGroups = log, maxGroups
 		store, err := etcd.Open(ctx, c)
 		if err != nil {
 			return nil, exit{exitUnreachable, err}
@@ -57,7 +57,7 @@ func openStore(ctx context.Context, spec string, log zerolog.Logger) (closingSto
 		if err != nil {
 			return nil, exit{exitUsage, fmt.Errorf("--store: %w", err)}
 		}
-		c.Log, c.Endpoint = log, os.Getenv(function.EnvEmulator)
+		c.Log, c.MaxGroups, c.Endpoint = log, maxGroups, os.Getenv(function.EnvEmulator)
 		return firestore.Open(ctx, c)
 	}
 	return nil, exit{exitUsage, fmt.Errorf("--store %q is none of %s", spec, storeForms)}

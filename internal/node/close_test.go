@@ -1,6 +1,7 @@
 package node
 
 import (
+	"context"
 	"strings"
 	"testing"
 	"time"
@@ -19,7 +20,6 @@ import (
 func TestCloseLetsCallsFinish(t *testing.T) {
 	t.Parallel()
 	srv, _ := startServer(t, nil)
-	srv.cfg.Grace = time.Minute // a call is not cut off because the machine is slow
 	conn := dial(t, srv, nil)
 	call, err := conn.NewStream(t.Context(), &grpc.StreamDesc{ClientStreams: true}, nodev1.NodeService_Version_FullMethodName)
 	if err != nil {
@@ -39,7 +39,7 @@ func TestCloseLetsCallsFinish(t *testing.T) {
 		t.Fatal(err)
 	}
 	closed := make(chan error, 1)
-	go func() { closed <- srv.Close() }()
+	go func() { closed <- srv.Shutdown(context.Background()) }()
 	if _, err := stream.Recv(); status.Code(err) != codes.Unavailable || !strings.Contains(err.Error(), "ends") {
 		t.Errorf("the stream ends with %v, want UNAVAILABLE and why", err)
 	}
@@ -73,7 +73,6 @@ func TestCloseLetsCallsFinish(t *testing.T) {
 func TestCloseIsBounded(t *testing.T) {
 	t.Parallel()
 	srv, _ := startServer(t, nil)
-	srv.cfg.Grace = 10 * time.Millisecond
 	conn := dial(t, srv, nil)
 	call, err := conn.NewStream(t.Context(), &grpc.StreamDesc{ClientStreams: true}, nodev1.NodeService_Version_FullMethodName)
 	if err != nil {
@@ -82,7 +81,9 @@ func TestCloseIsBounded(t *testing.T) {
 	if _, err := grpc_health_v1.NewHealthClient(conn).Check(t.Context(), &grpc_health_v1.HealthCheckRequest{}); err != nil {
 		t.Fatal(err)
 	}
-	if err := srv.Close(); err != nil {
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+	defer cancel()
+	if err := srv.Shutdown(ctx); err != nil {
 		t.Error(err)
 	}
 	if err := call.RecvMsg(&nodev1.VersionResponse{}); status.Code(err) != codes.Unavailable {

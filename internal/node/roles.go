@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"crypto/subtle"
+	"net/http"
 	"path"
 	"slices"
 	"strings"
@@ -25,6 +26,23 @@ func (s *Security) Operator() *Security {
 	view := *s
 	view.sends = s.operator
 	return &view
+}
+
+// Guard answers only requests that carry a token of the lab or of operators, if there are tokens; for what an
+// HTTP server has beside the calls of the gRPC server.
+func (s *Security) Guard(h http.Handler) http.Handler {
+	if s == nil || s.token == "" && s.operator == "" {
+		return h
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		token := strings.TrimSpace(strings.TrimPrefix(req.Header.Get("Authorization"), "Bearer "))
+		if !is(token, s.token) && !is(token, s.operator) {
+			w.Header().Set("WWW-Authenticate", "Bearer")
+			http.Error(w, "send the token of this lab as Authorization: Bearer TOKEN", http.StatusUnauthorized)
+			return
+		}
+		h.ServeHTTP(w, req)
+	})
 }
 
 // is compares in constant time. An empty secret is nobody's.

@@ -1,7 +1,6 @@
 package node
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -27,8 +26,8 @@ import (
 	nodev1 "peerlab.example/peerlab/proto/peerlab/node/v1"
 )
 
-// defaultGrace is how long calls that are under way may take when the server closes.
-const defaultGrace = time.Second
+// stopGrace is how long calls that are under way may take when the server closes.
+const stopGrace = time.Second
 
 // ServerConfig is what a node's gRPC server is made of.
 type ServerConfig struct {
@@ -46,8 +45,6 @@ type ServerConfig struct {
 	Limits Limits
 	// Observer may be nil.
 	Observer Observer
-	// Grace is how long calls that are under way may take when the server closes; 0 means a second.
-	Grace time.Duration
 }
 
 // Server is the gRPC server of a node. Services are registered before Start.
@@ -133,14 +130,21 @@ func (s *Server) SetServing(ok bool) {
 // answered still.
 func (s *Server) Drain() { s.health.Shutdown() }
 
-// Close drains, ends all streams with UNAVAILABLE, lets calls finish for as long as the configuration
-// says, and waits for everything. It may be called more than once, and without Start.
+// Close is Shutdown with a second for the calls that are under way.
 func (s *Server) Close() error {
+	ctx, cancel := context.WithTimeout(context.Background(), stopGrace)
+	defer cancel()
+	return s.Shutdown(ctx)
+}
+
+// Shutdown drains, ends all streams with UNAVAILABLE, lets calls finish until ctx ends, and waits for everything.
+// It may be called more than once, and without Start.
+func (s *Server) Shutdown(ctx context.Context) error {
 	s.Drain()
 	s.close()
-	force := time.AfterFunc(cmp.Or(s.cfg.Grace, defaultGrace), s.Stop)
+	force := context.AfterFunc(ctx, s.Stop)
+	defer force()
 	s.GracefulStop()
-	force.Stop()
 	return s.group.Wait()
 }
 
