@@ -21,7 +21,11 @@ func startHTTP(ctx context.Context, c bootstrapConfig, b *bootstrapNode) (*boots
 	if err != nil {
 		return nil, err
 	}
-	h, err := gateway.NewHandler(local, gateway.Options{MaxRequestBytes: int64(c.limits.MaxRequestBytes)})
+	options := gateway.Options{MaxRequestBytes: int64(c.limits.MaxRequestBytes)}
+	if c.metrics != nil {
+		options.LimitHit = c.metrics.LimitHit
+	}
+	h, err := gateway.NewHandler(local, options)
 	if err != nil {
 		return nil, errors.Join(err, local.Close())
 	}

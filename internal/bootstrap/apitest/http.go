@@ -60,7 +60,7 @@ func requests() []request {
 		{name: "a body of another kind", verb: "POST", path: "/v1/join", contentType: "text/plain", body: `{"peer":` + good + `}`, status: bad, code: invalid, message: "application/json"},
 		{name: "a body of no kind", verb: "POST", path: "/v1/reset", contentType: "none", status: bad, code: invalid, message: "application/json"},
 		{name: "a body where none belongs", verb: "GET", path: "/v1/list", body: `{"group":"a"}`, status: bad, code: invalid, message: "query"},
-		{name: "a body too large", verb: "POST", path: "/v1/join", body: `{"group":"` + strings.Repeat("a", 70_000) + `"}`, status: http.StatusTooManyRequests, code: codes.ResourceExhausted, message: "max_request_bytes"},
+		{name: "a body too large", verb: "POST", path: "/v1/join", body: `{"group":"` + strings.Repeat("a", 70_000) + `"}`, status: http.StatusTooManyRequests, code: codes.ResourceExhausted, message: "max-request-bytes"},
 
 		{name: "an unknown parameter", verb: "GET", path: "/v1/list?grop=a", status: bad, code: invalid, field: "grop", message: "known are group"},
 		{name: "a parameter of a call that has none", verb: "GET", path: "/v1/ping?a=1", status: bad, code: invalid, field: "a"},

@@ -3,7 +3,9 @@ package gateway
 import (
 	"context"
 	"encoding/json"
+	"math"
 	"net/http"
+	"strconv"
 
 	"github.com/grpc-ecosystem/grpc-gateway/v2/runtime"
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
@@ -28,9 +30,16 @@ func WriteError(w http.ResponseWriter, err error) {
 func writeStatus(w http.ResponseWriter, httpStatus int, err error) {
 	st := status.Convert(err)
 	body := errorBody{Code: st.Code(), Message: st.Message()}
+	h := w.Header()
 	for _, detail := range st.Details() {
-		if bad, ok := detail.(*errdetails.BadRequest); ok && body.Field == "" && len(bad.GetFieldViolations()) > 0 {
-			body.Field = bad.GetFieldViolations()[0].GetField()
+		switch detail := detail.(type) {
+		case *errdetails.BadRequest:
+			if body.Field == "" && len(detail.GetFieldViolations()) > 0 {
+				body.Field = detail.GetFieldViolations()[0].GetField()
+			}
+		case *errdetails.RetryInfo:
+			wait := detail.GetRetryDelay().AsDuration()
+			h.Set("Retry-After", strconv.Itoa(int(math.Ceil(wait.Seconds()))))
 		}
 	}
 	for _, detail := range st.Proto().GetDetails() {
@@ -39,7 +48,6 @@ func writeStatus(w http.ResponseWriter, httpStatus int, err error) {
 			body.Details = append(body.Details, b)
 		}
 	}
-	h := w.Header()
 	h.Set("Content-Type", "application/json")
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Content-Type-Options", "nosniff")

@@ -27,6 +27,8 @@ var description []byte
 type Options struct {
 	// MaxRequestBytes is the longest body; 0 means DefaultMaxRequestBytes.
 	MaxRequestBytes int64
+	// LimitHit, if set, is told of each request that is longer.
+	LimitHit func(limit string)
 	// NoStreams is set where the platform answers as a whole, or where a request that stays open costs:
 	// Watch is then UNIMPLEMENTED, and clients poll.
 	NoStreams bool
@@ -34,6 +36,7 @@ type Options struct {
 
 type handler struct {
 	maxBytes  int64
+	limitHit  func(limit string)
 	noStreams bool
 	mux       http.Handler
 }
@@ -43,7 +46,7 @@ type handler struct {
 // a request goes along as the metadata "authorization", and whence it came as "x-forwarded-for", whose last
 // element is the address of the HTTP client. No other header goes along.
 func NewHandler(conn grpc.ClientConnInterface, o Options) (http.Handler, error) {
-	h := &handler{maxBytes: o.MaxRequestBytes, noStreams: o.NoStreams}
+	h := &handler{maxBytes: o.MaxRequestBytes, limitHit: o.LimitHit, noStreams: o.NoStreams}
 	if h.maxBytes == 0 {
 		h.maxBytes = DefaultMaxRequestBytes
 	}

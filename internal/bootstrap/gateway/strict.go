@@ -27,6 +27,9 @@ import (
 func (h *handler) check(w http.ResponseWriter, req *http.Request, r route) error {
 	body, err := readBody(w, req, h.maxBytes)
 	if err != nil {
+		if status.Code(err) == codes.ResourceExhausted && h.limitHit != nil {
+			h.limitHit(limitRequestBytes)
+		}
 		return err
 	}
 	if err := checkQuery(req, r); err != nil {
@@ -63,11 +66,14 @@ func readBody(w http.ResponseWriter, req *http.Request, limit int64) ([]byte, er
 	return body, nil
 }
 
+// limitRequestBytes is the name of the setting of Options.MaxRequestBytes.
+const limitRequestBytes = "max-request-bytes"
+
 // tooLarge names the limit that was passed.
 func tooLarge(limit int64) error {
-	st := status.Newf(codes.ResourceExhausted, "the request is larger than %d bytes, the limit max_request_bytes", limit)
+	st := status.Newf(codes.ResourceExhausted, "the request is larger than %d bytes, the limit %s", limit, limitRequestBytes)
 	detailed, err := st.WithDetails(&errdetails.QuotaFailure{Violations: []*errdetails.QuotaFailure_Violation{
-		{Subject: "max_request_bytes", Description: strconv.FormatInt(limit, 10) + " bytes"},
+		{Subject: limitRequestBytes, Description: strconv.FormatInt(limit, 10) + " bytes"},
 	}})
 	if err != nil {
 		return st.Err()
