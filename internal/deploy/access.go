@@ -35,7 +35,7 @@ func (d *Deployer) allowEverybody(ctx context.Context, c Config, f *functionspb.
 	}
 	client, err := run.NewService(ctx, opts...)
 	if err != nil {
-		return explain(err, "connect to the Cloud Run Admin API", c)
+		return credentialsError(err, "connect to the Cloud Run Admin API")
 	}
 	services := client.Projects.Locations.Services
 	policy, err := services.GetIamPolicy(service).OptionsRequestedPolicyVersion(3).Context(ctx).Do()

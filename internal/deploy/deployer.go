@@ -86,7 +86,7 @@ func New(ctx context.Context, o Options) (*Deployer, error) {
 	}
 	client, err := functions.NewFunctionClient(ctx, opts...)
 	if err != nil {
-		return nil, explain(err, "connect to the Cloud Functions API", Config{})
+		return nil, credentialsError(err, "connect to the Cloud Functions API")
 	}
 	return &Deployer{options: o, client: client, upload: uploadClient()}, nil
 }

@@ -53,6 +53,11 @@ func explain(err error, doing string, c Config) error {
 	return &apiError{doing: doing, hint: hint(err, c), cause: err}
 }
 
+// credentialsError is that of making a client, which calls nothing and can lack only credentials.
+func credentialsError(err error, doing string) error {
+	return &apiError{doing: doing, hint: howToLogIn, cause: err}
+}
+
 // explainFunction is explain for calls about a function that may not be there.
 func explainFunction(err error, doing string, c Config) error {
 	err = explain(err, doing, c)
@@ -65,9 +70,6 @@ func explainFunction(err error, doing string, c Config) error {
 
 // hint is what would be right after an error, or empty.
 func hint(err error, c Config) string {
-	if strings.Contains(err.Error(), "could not find default credentials") {
-		return howToLogIn
-	}
 	switch status.Code(err) {
 	case codes.Unauthenticated:
 		return howToLogIn

@@ -24,7 +24,7 @@ func TestPlanHasTheArchiveAndTheRequests(t *testing.T) {
 				Bytes int
 			}
 		}
-		GenerateUploadUrl struct{ Parent string } //nolint:revive,staticcheck // the name is the API's
+		GenerateUploadUrl struct{ Parent string } //nolint:staticcheck // the name is the API's
 		CreateFunction    struct {
 			FunctionID string `json:"functionId"`
 			Function   struct {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -71,6 +72,15 @@ func TestAnswersOfTheAPISayWhatWouldBeRight(t *testing.T) {
 				t.Errorf("functions %v", names)
 			}
 		})
+	}
+}
+
+func TestWithoutCredentialsTheErrorSaysHowToLogIn(t *testing.T) {
+	t.Setenv("GOOGLE_APPLICATION_CREDENTIALS", filepath.Join(t.TempDir(), "missing.json"))
+	// The address is never dialed: credentials are looked for first.
+	_, err := New(t.Context(), Options{Endpoint: "functions.invalid:443"})
+	if err == nil || !strings.Contains(err.Error(), "missing.json") || !strings.Contains(err.Error(), "gcloud auth application-default login") {
+		t.Errorf("error %v", err)
 	}
 }
 

@@ -69,7 +69,7 @@ func (s *Server) find(name string) (*functionspb.Function, error) {
 }
 
 // GenerateUploadUrl implements functionspb.FunctionServiceServer.
-func (s *Server) GenerateUploadUrl(_ context.Context, r *functionspb.GenerateUploadUrlRequest) (*functionspb.GenerateUploadUrlResponse, error) { //nolint:revive,staticcheck // the name is the API's
+func (s *Server) GenerateUploadUrl(_ context.Context, r *functionspb.GenerateUploadUrlRequest) (*functionspb.GenerateUploadUrlResponse, error) { //nolint:staticcheck // the name is the API's
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err := s.inProject(r.GetParent() + "/"); err != nil {
