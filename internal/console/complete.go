@@ -44,6 +44,9 @@ func (s *Session) Complete(ctx context.Context, line string, cursor int) (offers
 			return offers, start
 		}
 	}
+	if len(words) == 1 && (words[0].Text == "unset" || words[0].Text == "unalias") {
+		return s.offerOwn(words[0].Text, head[start:]), start
+	}
 	if alias, err := s.expandAlias(line); err == nil && alias != line {
 		grown := len(alias) - len(line)
 		offers, at := s.cfg.Engine.Complete(ctx, alias, cursor+grown)
@@ -78,6 +81,22 @@ func (s *Session) offerVariables(before, prefix string) []app.Suggestion {
 				text += "}"
 			}
 			out = append(out, app.Suggestion{Text: text, Description: s.vars[name]})
+		}
+	}
+	return out
+}
+
+// offerOwn offers what unset or unalias can remove.
+func (s *Session) offerOwn(command, prefix string) []app.Suggestion {
+	if command == "unalias" {
+		return s.offerAliases(prefix)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var out []app.Suggestion
+	for _, name := range slices.Sorted(maps.Keys(s.vars)) {
+		if strings.HasPrefix(name, prefix) {
+			out = append(out, app.Suggestion{Text: name, Description: s.vars[name]})
 		}
 	}
 	return out

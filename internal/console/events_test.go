@@ -41,6 +41,10 @@ func TestEventsOnAndOff(t *testing.T) {
 			}
 		}
 		log.Emit(joined("before"))
+		if o := s.Execute(t.Context(), "events on kind=joind", &out); o.Err == nil || !strings.Contains(o.Err.Error(), `did you mean "joined"?`) {
+			t.Errorf("a misspelt kind: %v", o.Err)
+		}
+		do("events on kind=of-an-application")
 		do("events on kind=joined,left")
 		log.Emit(joined("bob"))
 		log.Emit(shownLine("hello"))

@@ -136,6 +136,17 @@ func (s *Session) settings() app.Table {
 	return t
 }
 
+// knownKinds refuses a kind that looks like a misspelt one of the schema. Any other name may be that of an application.
+func knownKinds(kinds []string) error {
+	known := slices.Sorted(maps.Keys(event.Kinds()))
+	for _, kind := range kinds {
+		if near := command.Nearest(kind, known); near != "" && near != kind {
+			return fmt.Errorf("there is no kind of events %q; did you mean %q?", kind, near)
+		}
+	}
+	return nil
+}
+
 func runUnset(_ context.Context, f *frame, args app.Args) (any, error) {
 	s, name := f.session, args.String("name")
 	if _, err := s.variable(name); err != nil {
@@ -232,6 +243,9 @@ func runEvents(ctx context.Context, f *frame, args app.Args) (any, error) {
 	var kinds []string
 	for _, word := range args.All("kinds") {
 		kinds = append(kinds, strings.FieldsFunc(strings.TrimPrefix(word, "kind="), func(r rune) bool { return r == ',' })...)
+	}
+	if err := knownKinds(kinds); err != nil {
+		return nil, err
 	}
 	return nil, f.session.showEvents(ctx, kinds)
 }

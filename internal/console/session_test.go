@@ -220,6 +220,8 @@ func TestSessionComplete(t *testing.T) {
 		{"set timing ", []string{"off", "on"}, 11},
 		{"set x ", nil, 6},
 		{"events on kind=jo", []string{"kind=joined"}, 10},
+		{"unset wh", []string{"who", "whom"}, 6},
+		{"unalias ", []string{"ml"}, 8},
 		{"help memb", []string{"member", "memberinfo", "memberlist"}, 5},
 	} {
 		offers, start := s.Complete(context.Background(), tt.line, len(tt.line))
