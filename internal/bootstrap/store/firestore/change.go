@@ -113,7 +113,7 @@ type attempt struct {
 	fresh   bool   // at was read for this batch, and is no guess
 	lost    []byte // what a try without an answer may have written
 	doubt   error  // of the last such try
-	refused *state // what Firestore refused to replace
+	refused *state // what Firestore refused to replace in the last try, nil if it did not
 	refusal error  // why it did
 }
 
@@ -131,6 +131,9 @@ func (s *Store) apply(group string, batch []*request) error {
 		}
 		if done {
 			return nil
+		}
+		if a.refused != nil { // A lost race: who waits longer and longer loses the next ones as well.
+			try = 0
 		}
 		if err := pause(ctx, try); err != nil {
 			return s.explain(context.Background(), clearer(a.doubt, errBusy))
@@ -154,6 +157,7 @@ func (s *Store) try(ctx context.Context, group string, batch []*request, a *atte
 	if a.refused != nil && a.at.same(a.refused) {
 		return false, a.refusal // not for a change of somebody else
 	}
+	a.refused = nil
 	next := stage(a.at.roster, batch, a.doubt)
 	if next == a.at.roster && !a.fresh { // there is no write that would find out about a wrong guess
 		if err := s.reload(ctx, group, a); err != nil {

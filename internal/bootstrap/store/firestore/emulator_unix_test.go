@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"peerlab.example/peerlab/internal/bootstrap/store/storetest"
 )
 
 // jarEnv names the jar of Google's emulator, if it is not where the Google Cloud CLI has it.
@@ -107,4 +109,10 @@ func TestOnEmulator(t *testing.T) {
 		t.Parallel()
 		crowd(t, addr, 10)
 	})
+}
+
+// BenchmarkEmulator is BenchmarkStore on Google's emulator, which is a program for tests too.
+func BenchmarkEmulator(b *testing.B) {
+	addr := startEmulator(b)
+	storetest.Benchmark(b, func(b *testing.B) storetest.Closer { return open(b, config(addr, 0)) })
 }
