@@ -96,7 +96,7 @@ func newRoot(std Stdio, apps []func() app.App) *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(newBootstrap(std), newPeer(std, apps), newCoordinator(std, apps), newConsole(std), newFunctions(std), newVersion(std))
+	root.AddCommand(newBootstrap(std), newPeer(std, apps), newCoordinator(std, apps), newConsole(std), newCerts(std), newFunctions(std), newVersion(std))
 	return root
 }
 

@@ -11,6 +11,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"time"
 
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
@@ -110,6 +111,10 @@ func (s *Security) loadTLS(c SecurityConfig) error {
 	if err != nil {
 		return fmt.Errorf("TLS certificate: %w", err)
 	}
+	if now := time.Now(); now.After(cert.Leaf.NotAfter) || now.Before(cert.Leaf.NotBefore) {
+		return fmt.Errorf("TLS certificate %s holds from %s to %s, which is not now", c.CertFile,
+			cert.Leaf.NotBefore.Format(time.DateTime), cert.Leaf.NotAfter.Format(time.DateTime))
+	}
 	s.server = &tls.Config{MinVersion: tls.VersionTLS13, Certificates: []tls.Certificate{cert}}
 	if pool != nil {
 		s.server.ClientCAs, s.server.ClientAuth = pool, tls.RequireAndVerifyClientCert
@@ -185,3 +190,11 @@ func (b bearer) GetRequestMetadata(context.Context, ...string) (map[string]strin
 
 // RequireTransportSecurity is false because a token may be used on loopback, or with --insecure, without TLS.
 func (bearer) RequireTransportSecurity() bool { return false }
+
+// ClientTLS is how others are verified, for clients that are not of gRPC; nil for no encryption.
+func (s *Security) ClientTLS() *tls.Config {
+	if s == nil || s.client == nil {
+		return nil
+	}
+	return s.client.Clone()
+}
