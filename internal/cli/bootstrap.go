@@ -28,7 +28,8 @@ const defaultBootstrap = "127.0.0.1:7700"
 
 func newBootstrap(std Stdio) *cobra.Command {
 	var c common
-	var listen, http, store string
+	var listen, http string
+	var store storeConfig
 	var ops operations
 	cmd := &cobra.Command{
 		Use:   "bootstrap",
@@ -56,7 +57,7 @@ func newBootstrap(std Stdio) *cobra.Command {
 			}
 			ctx, stop := untilSignal(cmd.Context(), os.Interrupt, syscall.SIGTERM)
 			defer stop()
-			s, err := openStore(ctx, store, ops.maxGroups, logs.Logger())
+			s, err := store.open(ctx, ops.maxGroups, logs.Logger())
 			if err != nil {
 				return err
 			}
@@ -74,7 +75,8 @@ func newBootstrap(std Stdio) *cobra.Command {
 	}
 	addSettings(cmd, bootstrapSettings(&c), func(v config.Values) error {
 		c.fill(v)
-		listen, http, store = v.Get("listen"), v.Get("http"), v.Get("store")
+		listen, http = v.Get("listen"), v.Get("http")
+		store.fill(v)
 		return ops.fill(v)
 	}).addFile(cmd)
 	return cmd
@@ -91,13 +93,9 @@ func bootstrapSettings(c *common) *config.Table {
 			Key: "http", Kind: app.Addr, Live: config.AtStart, Group: "service",
 			Summary: "host:port of HTTP/JSON; empty for none",
 		},
-		{
-			Key: "store", Kind: app.Text, Live: config.AtStart, Group: "service",
-			Summary: storeForms + " (default file: bootstrap.db in the user's state directory)",
-		},
 	}
 	c.operators = true
-	return newTable("peerlab bootstrap", slices.Concat(fields, operationSettings(), c.fields("info", "bootstrap", "node")), nil)
+	return newTable("peerlab bootstrap", slices.Concat(fields, storeSettings(), operationSettings(), c.fields("info", "bootstrap", "node")), nil)
 }
 
 type bootstrapConfig struct {

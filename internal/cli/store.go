@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -10,12 +11,15 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"peerlab.example/peerlab/app"
 	"peerlab.example/peerlab/internal/bootstrap"
 	"peerlab.example/peerlab/internal/bootstrap/function"
 	"peerlab.example/peerlab/internal/bootstrap/store/bolt"
 	"peerlab.example/peerlab/internal/bootstrap/store/etcd"
 	"peerlab.example/peerlab/internal/bootstrap/store/firestore"
 	"peerlab.example/peerlab/internal/bootstrap/store/memory"
+	"peerlab.example/peerlab/internal/config"
+	"peerlab.example/peerlab/internal/node"
 )
 
 // storeForms are the values of --store.
@@ -27,9 +31,40 @@ type closingStore interface {
 	io.Closer
 }
 
-// openStore opens what --store names, for at most so many groups.
-func openStore(ctx context.Context, spec string, maxGroups int, log zerolog.Logger) (closingStore, error) {
+// storeConfig says where rosters are kept.
+type storeConfig struct {
+	spec string              // of --store; empty is the default
+	tls  node.SecurityConfig // files for the connection to etcd
+}
+
+// storeSettings are the settings of a storeConfig.
+func storeSettings() []config.Field {
+	file := func(key, summary string) config.Field {
+		return config.Field{Key: key, Kind: app.File, Live: config.AtStart, Group: "store", Summary: summary}
+	}
+	return []config.Field{
+		{
+			Key: "store", Kind: app.Text, Live: config.AtStart, Group: "store",
+			Summary: storeForms + " (default file: bootstrap.db in the user's state directory)",
+		},
+		file("store-ca", "PEM certificates to verify etcd with; with them the connection is encrypted"),
+		file("store-cert", "PEM certificate to show to etcd; wants store-ca and store-key"),
+		file("store-key", "PEM key of that certificate"),
+	}
+}
+
+func (c *storeConfig) fill(v config.Values) {
+	c.spec = v.Get("store")
+	c.tls = node.SecurityConfig{CAFile: v.Get("store-ca"), CertFile: v.Get("store-cert"), KeyFile: v.Get("store-key")}
+}
+
+// open opens the store for at most so many groups.
+func (c *storeConfig) open(ctx context.Context, maxGroups int, log zerolog.Logger) (closingStore, error) {
+	spec := c.spec
 	kind, rest, ok := strings.Cut(spec, ":")
+	if kind != "etcd" && c.tls != (node.SecurityConfig{}) {
+		return nil, exit{exitUsage, errors.New("--store-ca, --store-cert and --store-key are for --store etcd://…")}
+	}
 	switch {
 	case spec == "":
 		dir, err := stateDir()
@@ -42,16 +77,7 @@ func openStore(ctx context.Context, spec string, maxGroups int, log zerolog.Logg
 	case ok && kind == "file" && rest != "":
 		return bolt.Open(rest, maxGroups)
 	case kind == "etcd":
-		c, err := etcd.Parse(spec)
-		if err != nil {
-			return nil, exit{exitUsage, fmt.Errorf("--store: %w", err)}
-		}
-		c.Log, c.MaxGroups = log, maxGroups
-		store, err := etcd.Open(ctx, c)
-		if err != nil {
-			return nil, exit{exitUnreachable, err}
-		}
-		return store, nil
+		return c.openEtcd(ctx, maxGroups, log)
 	case kind == "firestore":
 		c, err := firestore.Parse(spec)
 		if err != nil {
@@ -61,4 +87,24 @@ func openStore(ctx context.Context, spec string, maxGroups int, log zerolog.Logg
 		return firestore.Open(ctx, c)
 	}
 	return nil, exit{exitUsage, fmt.Errorf("--store %q is none of %s", spec, storeForms)}
+}
+
+func (c *storeConfig) openEtcd(ctx context.Context, maxGroups int, log zerolog.Logger) (closingStore, error) {
+	e, err := etcd.Parse(c.spec)
+	if err != nil {
+		return nil, exit{exitUsage, fmt.Errorf("--store: %w", err)}
+	}
+	if c.tls.CertFile != "" && c.tls.CAFile == "" {
+		return nil, exit{exitUsage, errors.New("--store-cert wants --store-ca, to verify etcd with")}
+	}
+	security, err := node.LoadSecurity(c.tls)
+	if err != nil {
+		return nil, exit{exitUsage, fmt.Errorf("--store-ca, --store-cert, --store-key: %w", err)}
+	}
+	e.Log, e.MaxGroups, e.TLS = log, maxGroups, security.ClientTLS()
+	store, err := etcd.Open(ctx, e)
+	if err != nil {
+		return nil, exit{exitUnreachable, err}
+	}
+	return store, nil
 }
