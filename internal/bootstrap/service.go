@@ -331,6 +331,8 @@ func (s *Service) toStatus(err error) error {
 	case errors.Is(err, ErrTooManyGroups):
 		s.meter.LimitHit(limitGroups)
 		return node.Exceeded(limitGroups, 0, err.Error())
+	case errors.Is(err, ErrTooLarge):
+		return status.Error(codes.ResourceExhausted, err.Error())
 	case !errors.Is(err, ErrClosed):
 		s.log.Error().Err(err).Msg("store failed")
 	}

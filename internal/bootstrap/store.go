@@ -21,6 +21,8 @@ var (
 	ErrConflict = errors.New("roster has changed meanwhile")
 	// ErrTooManyGroups says that the store holds as many groups as it may, and all have peers.
 	ErrTooManyGroups = errors.New("too many groups")
+	// ErrTooLarge says that the store cannot hold a roster of that size, now or later.
+	ErrTooLarge = errors.New("the roster is too large")
 	// ErrClosed says that the store or the service is closed.
 	ErrClosed = errors.New("closed")
 )

@@ -16,7 +16,7 @@ func TestCosts(t *testing.T) {
 	server := fakefirestore.Start(t)
 	s := open(t, config(server.Addr(), 2))
 	svc := bootstrap.NewService(s, bootstrap.Options{})
-	defer svc.Close()
+	defer func() { _ = svc.Close() }()
 	ctx := t.Context()
 	join := func(group string) func() error {
 		return func() error {

@@ -1,7 +1,6 @@
 package firestore
 
 import (
-	"errors"
 	"fmt"
 	"net/url"
 	"strings"
@@ -10,6 +9,7 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"peerlab.example/peerlab/internal/bootstrap"
 	bootstrapv1 "peerlab.example/peerlab/proto/peerlab/bootstrap/v1"
 )
 
@@ -115,15 +115,12 @@ func encodeRoster(r *bootstrapv1.Roster) ([]byte, error) {
 	return value, nil
 }
 
-// errTooLarge is when a roster does not fit into a document.
-var errTooLarge = errors.New("the roster is too large for a document of Firestore")
-
 // putGroup writes the roster of a group if its document is as it was: changed at that time, or not there if
 // that is nil.
 func (c Config) putGroup(r *bootstrapv1.Roster, value []byte, updated *timestamppb.Timestamp) (*pb.Write, error) {
 	if size := c.size(r.GetGroup(), value); size > maxDocument {
-		return nil, fmt.Errorf("%w: %d bytes with %d peers, and at most %d are possible: lower max_peers, or give peers fewer labels",
-			errTooLarge, size, len(r.GetPeers()), maxDocument)
+		return nil, fmt.Errorf("%w for a document: %d bytes with %d peers, and at most %d are possible: lower max_peers, or give peers fewer labels",
+			bootstrap.ErrTooLarge, size, len(r.GetPeers()), maxDocument)
 	}
 	now := []string{fieldUpdated}
 	if len(r.GetPeers()) == 0 {

@@ -53,7 +53,7 @@ func startEmulator(t testing.TB) string {
 		t.Skipf("the emulator of Firestore is there, but no java to run it: %v", err)
 	}
 	port := freePort(t)
-	cmd := exec.CommandContext(context.Background(), java, "-Duser.language=en", "-cp", jar, //nolint:gosec // the jar that was found
+	cmd := exec.CommandContext(context.Background(), java, "-Duser.language=en", "-cp", jar,
 		"com.google.cloud.datastore.emulator.firestore.CloudFirestore", "start", "--host=127.0.0.1", fmt.Sprintf("--port=%d", port))
 	var out bytes.Buffer // read after Wait only
 	cmd.Stdout, cmd.Stderr = &out, &out

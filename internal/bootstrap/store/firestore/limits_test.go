@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 
 	"peerlab.example/peerlab/internal/bootstrap"
@@ -40,7 +42,7 @@ func largest(t *testing.T, addr string) {
 			if r := mustLoad(t, s, group); !proto.Equal(r, sized(group, size)) {
 				t.Errorf("a roster of %d bytes comes back otherwise", size)
 			}
-		case strings.Contains(err.Error(), "too large") && strings.Contains(err.Error(), "at most 1048576"):
+		case errors.Is(err, bootstrap.ErrTooLarge) && strings.Contains(err.Error(), "at most 1048576"):
 			refused++
 		default:
 			t.Errorf("a roster of %d bytes: %v", size, err)
@@ -83,7 +85,7 @@ func crowd(t *testing.T, addr string, groups int) {
 	first, second := open(t, c), open(t, c)
 	for _, s := range []storetest.Closer{first, second} {
 		svc := bootstrap.NewService(s, bootstrap.Options{})
-		defer svc.Close()
+		defer func() { _ = svc.Close() }()
 		replicas = append(replicas, svc)
 	}
 	var wg sync.WaitGroup
@@ -128,4 +130,20 @@ func crowd(t *testing.T, addr string, groups int) {
 func TestLimitUnderContention(t *testing.T) {
 	t.Parallel()
 	crowd(t, fakefirestore.Start(t).Addr(), 30)
+}
+
+// A peer that does not fit learns that it need not try again.
+func TestTooLargeForTheService(t *testing.T) {
+	t.Parallel()
+	s := open(t, config(fakefirestore.Start(t).Addr(), 0))
+	svc := bootstrap.NewService(s, bootstrap.Options{})
+	defer func() { _ = svc.Close() }()
+	large := sized("a", 1<<20-600).GetPeers()[0]
+	mustUpdate(t, s, "a", func(r *bootstrapv1.Roster) *bootstrapv1.Roster { return bootstrap.Join(r, large, time.Now()) })
+	peer := storetest.Peer(2)
+	peer.Labels = map[string]string{"size": strings.Repeat("x", 1000)}
+	_, err := svc.Join(t.Context(), &bootstrapv1.JoinRequest{Group: "a", Peer: peer})
+	if status.Code(err) != codes.ResourceExhausted || !strings.Contains(err.Error(), "lower max_peers") {
+		t.Errorf("join: %v", err)
+	}
 }
