@@ -299,7 +299,7 @@ func (s *Service) announce(before, after *bootstrapv1.Roster) {
 	if before == after || samePeers(before, after) && proto.Equal(configOf(before), configOf(after)) {
 		return
 	}
-	e := &eventv1.Roster{Group: after.GetGroup(), Revision: after.GetRevision(), Size: after.GetCount()}
+	e := &eventv1.Roster{Group: after.GetGroup(), Revision: after.GetRevision(), Size: after.GetCount(), MaxPeers: configOf(after).GetMaxPeers()}
 	for _, p := range after.GetPeers() {
 		e.Peers = append(e.Peers, p.GetName())
 	}

@@ -264,8 +264,8 @@ func TestEvents(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []*eventv1.Event{
-		{What: &eventv1.Event_Roster{Roster: &eventv1.Roster{Group: "default", Revision: 1, Size: 1, Peers: []string{"a"}}}},
-		{What: &eventv1.Event_Roster{Roster: &eventv1.Roster{Group: "default", Revision: 3}}},
+		{What: &eventv1.Event_Roster{Roster: &eventv1.Roster{Group: "default", Revision: 1, Size: 1, MaxPeers: 2, Peers: []string{"a"}}}},
+		{What: &eventv1.Event_Roster{Roster: &eventv1.Roster{Group: "default", Revision: 3, MaxPeers: 2}}},
 	}
 	if diff := cmp.Diff(want, got, protocmp.Transform()); diff != "" {
 		t.Errorf("events (-want +got):\n%s", diff)

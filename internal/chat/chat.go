@@ -313,12 +313,13 @@ func (r *run) send(text string) (receivers int, err error) {
 	r.mu.Lock()
 	number := r.number.Add(1)
 	sessions := make([]*session, 0, len(r.sessions))
+	names := make([]string, 0, len(r.sessions))
 	for _, s := range r.sessions {
-		sessions = append(sessions, s)
+		sessions, names = append(sessions, s), append(names, s.member().Name)
 	}
 	id := fmt.Sprintf("%s/%d", r.self.ID, number)
 	r.peer.Emit(&eventv1.Event{What: &eventv1.Event_Sent{Sent: &eventv1.Message{
-		App: name, Id: id, From: r.self.Name, Text: text, Seq: number,
+		App: name, Id: id, From: r.self.Name, Text: text, Seq: number, Receivers: names,
 	}}})
 	// Under the lock, so that all receivers have messages in one order.
 	for _, s := range sessions {

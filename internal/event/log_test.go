@@ -101,7 +101,7 @@ func TestKindAndFields(t *testing.T) {
 		},
 		{
 			&eventv1.Event{What: &eventv1.Event_Roster{Roster: &eventv1.Roster{Size: 2, Peers: []string{"a", "b"}}}},
-			"roster", map[string]string{"group": "", "revision": "0", "size": "2", "peers": "a,b"},
+			"roster", map[string]string{"group": "", "revision": "0", "max_peers": "0", "size": "2", "peers": "a,b"},
 		},
 		{
 			&eventv1.Event{What: &eventv1.Event_Custom{Custom: &eventv1.Custom{App: "x", Kind: "grew", Fields: map[string]string{"n": "5"}}}},

@@ -92,7 +92,7 @@ func (p *Peer) sawRoster(r *bootstrapv1.Roster) {
 	if old != nil && old.GetRevision() == r.GetRevision() {
 		return
 	}
-	e := &eventv1.Roster{Group: r.GetGroup(), Revision: r.GetRevision(), Size: r.GetCount()}
+	e := &eventv1.Roster{Group: r.GetGroup(), Revision: r.GetRevision(), Size: r.GetCount(), MaxPeers: r.GetConfig().GetMaxPeers()}
 	for _, held := range r.GetPeers() {
 		e.Peers = append(e.Peers, held.GetName())
 	}

@@ -561,7 +561,9 @@ type Message struct {
 	Seq  uint64 `protobuf:"varint,6,opt,name=seq,proto3" json:"seq,omitempty"`
 	Hop  uint32 `protobuf:"varint,7,opt,name=hop,proto3" json:"hop,omitempty"`
 	// Why it was dropped.
-	Reason        string `protobuf:"bytes,8,opt,name=reason,proto3" json:"reason,omitempty"`
+	Reason string `protobuf:"bytes,8,opt,name=reason,proto3" json:"reason,omitempty"`
+	// Of a sent one: the names of those for whom it was queued.
+	Receivers     []string `protobuf:"bytes,9,rep,name=receivers,proto3" json:"receivers,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -650,6 +652,13 @@ func (x *Message) GetReason() string {
 		return x.Reason
 	}
 	return ""
+}
+
+func (x *Message) GetReceivers() []string {
+	if x != nil {
+		return x.Receivers
+	}
+	return nil
 }
 
 type Shown struct {
@@ -774,11 +783,13 @@ func (x *Command) GetDurationNs() int64 {
 }
 
 type Roster struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Group         string                 `protobuf:"bytes,1,opt,name=group,proto3" json:"group,omitempty"`
-	Revision      uint64                 `protobuf:"varint,2,opt,name=revision,proto3" json:"revision,omitempty"`
-	Size          uint32                 `protobuf:"varint,3,opt,name=size,proto3" json:"size,omitempty"`
-	Peers         []string               `protobuf:"bytes,4,rep,name=peers,proto3" json:"peers,omitempty"`
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Group    string                 `protobuf:"bytes,1,opt,name=group,proto3" json:"group,omitempty"`
+	Revision uint64                 `protobuf:"varint,2,opt,name=revision,proto3" json:"revision,omitempty"`
+	Size     uint32                 `protobuf:"varint,3,opt,name=size,proto3" json:"size,omitempty"`
+	Peers    []string               `protobuf:"bytes,4,rep,name=peers,proto3" json:"peers,omitempty"`
+	// How many places there are.
+	MaxPeers      uint32 `protobuf:"varint,5,opt,name=max_peers,json=maxPeers,proto3" json:"max_peers,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -839,6 +850,13 @@ func (x *Roster) GetPeers() []string {
 		return x.Peers
 	}
 	return nil
+}
+
+func (x *Roster) GetMaxPeers() uint32 {
+	if x != nil {
+		return x.MaxPeers
+	}
+	return 0
 }
 
 type Data struct {
@@ -1070,7 +1088,7 @@ const file_peerlab_event_v1_event_proto_rawDesc = "" +
 	"\x06Member\x12\x12\n" +
 	"\x04peer\x18\x01 \x01(\tR\x04peer\x12\x0e\n" +
 	"\x02id\x18\x02 \x01(\tR\x02id\x12\x12\n" +
-	"\x04addr\x18\x03 \x01(\tR\x04addr\"\x9f\x01\n" +
+	"\x04addr\x18\x03 \x01(\tR\x04addr\"\xbd\x01\n" +
 	"\aMessage\x12\x10\n" +
 	"\x03app\x18\x01 \x01(\tR\x03app\x12\x0e\n" +
 	"\x02id\x18\x02 \x01(\tR\x02id\x12\x12\n" +
@@ -1079,7 +1097,8 @@ const file_peerlab_event_v1_event_proto_rawDesc = "" +
 	"\x04text\x18\x05 \x01(\tR\x04text\x12\x10\n" +
 	"\x03seq\x18\x06 \x01(\x04R\x03seq\x12\x10\n" +
 	"\x03hop\x18\a \x01(\rR\x03hop\x12\x16\n" +
-	"\x06reason\x18\b \x01(\tR\x06reason\"/\n" +
+	"\x06reason\x18\b \x01(\tR\x06reason\x12\x1c\n" +
+	"\treceivers\x18\t \x03(\tR\treceivers\"/\n" +
 	"\x05Shown\x12\x12\n" +
 	"\x04view\x18\x01 \x01(\tR\x04view\x12\x12\n" +
 	"\x04text\x18\x02 \x01(\tR\x04text\"d\n" +
@@ -1088,12 +1107,13 @@ const file_peerlab_event_v1_event_proto_rawDesc = "" +
 	"\x02ok\x18\x02 \x01(\bR\x02ok\x12\x14\n" +
 	"\x05error\x18\x03 \x01(\tR\x05error\x12\x1f\n" +
 	"\vduration_ns\x18\x04 \x01(\x03R\n" +
-	"durationNs\"d\n" +
+	"durationNs\"\x81\x01\n" +
 	"\x06Roster\x12\x14\n" +
 	"\x05group\x18\x01 \x01(\tR\x05group\x12\x1a\n" +
 	"\brevision\x18\x02 \x01(\x04R\brevision\x12\x12\n" +
 	"\x04size\x18\x03 \x01(\rR\x04size\x12\x14\n" +
-	"\x05peers\x18\x04 \x03(\tR\x05peers\"j\n" +
+	"\x05peers\x18\x04 \x03(\tR\x05peers\x12\x1b\n" +
+	"\tmax_peers\x18\x05 \x01(\rR\bmaxPeers\"j\n" +
 	"\x04Data\x12\x10\n" +
 	"\x03app\x18\x01 \x01(\tR\x03app\x12\x10\n" +
 	"\x03key\x18\x02 \x01(\tR\x03key\x12\x14\n" +
