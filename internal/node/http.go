@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -96,24 +97,23 @@ func HTTPClient(n network.Network, s *Security, base *url.URL) (*http.Client, er
 			return nil, fmt.Errorf("%w, or give an https URL", err)
 		}
 	}
+	dial := s.dialer(n)
 	transport := &http.Transport{
-		DialContext: func(ctx context.Context, _, addr string) (net.Conn, error) {
-			return n.Dial(ctx, network.RPC, addr)
-		},
+		DialContext:         func(ctx context.Context, _, addr string) (net.Conn, error) { return dial(ctx, addr) },
 		TLSClientConfig:     s.publicTLS(),
 		ForceAttemptHTTP2:   true,
 		MaxIdleConnsPerHost: 8,
 		IdleConnTimeout:     time.Minute,
 		TLSHandshakeTimeout: 5 * time.Second,
 	}
-	client := &http.Client{
-		Transport:     transport,
+	t := clientTransport{Transport: transport, dial: dial}
+	if s != nil {
+		t.token = s.sends
+	}
+	return &http.Client{
+		Transport:     t,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
-	if s != nil && s.sends != "" {
-		client.Transport = bearerTransport{transport, s.sends}
-	}
-	return client, nil
+	}, nil
 }
 
 // publicTLS is how https is verified: a bootstrap service may have a certificate of the lab's own CA, or, as
@@ -136,15 +136,55 @@ func (s *Security) publicTLS() *tls.Config {
 	return c
 }
 
-// bearerTransport sends the token with each request.
-type bearerTransport struct {
+// clientTransport sends the token with each request, and finds out why a server hung up.
+type clientTransport struct {
 	*http.Transport
-	token string
+	token string // empty for none
+	dial  func(ctx context.Context, addr string) (net.Conn, error)
 }
 
 // RoundTrip is that of http.RoundTripper.
-func (t bearerTransport) RoundTrip(req *http.Request) (*http.Response, error) {
-	req = req.Clone(req.Context())
-	req.Header.Set("Authorization", "Bearer "+t.token)
-	return t.Transport.RoundTrip(req)
+func (t clientTransport) RoundTrip(req *http.Request) (*http.Response, error) {
+	if t.token != "" {
+		req = req.Clone(req.Context())
+		req.Header.Set("Authorization", "Bearer "+t.token)
+	}
+	resp, err := t.Transport.RoundTrip(req)
+	if err != nil && strings.Contains(err.Error(), "client conn could not be established") {
+		// HTTP/2 keeps to itself what it read, which is mostly that the server wants a certificate.
+		if why := t.alert(req); why != nil {
+			return nil, why
+		}
+	}
+	return resp, err
+}
+
+// alertWait is how long an alert may take that follows a handshake.
+const alertWait = 500 * time.Millisecond
+
+// alert connects once more and says nothing, to read what the server has to say about that; nil if it is no alert.
+func (t clientTransport) alert(req *http.Request) error {
+	ctx, cancel := context.WithTimeout(req.Context(), t.TLSHandshakeTimeout)
+	defer cancel()
+	port := req.URL.Port()
+	if port == "" {
+		port = req.URL.Scheme
+	}
+	raw, err := t.dial(ctx, net.JoinHostPort(req.URL.Hostname(), port))
+	if err != nil {
+		return nil //nolint:nilerr // the error of the request itself is the one to tell
+	}
+	defer func() { _ = raw.Close() }()
+	cfg := t.TLSClientConfig.Clone()
+	cfg.ServerName = req.URL.Hostname()
+	conn := tls.Client(raw, cfg)
+	if err := conn.HandshakeContext(ctx); err != nil {
+		return err
+	}
+	_ = conn.SetReadDeadline(time.Now().Add(alertWait)) // it fails when the connection is gone, which Read tells
+	_, err = conn.Read(make([]byte, 1))
+	if op := (*net.OpError)(nil); errors.As(err, &op) && op.Op == "remote error" {
+		return err
+	}
+	return nil
 }
