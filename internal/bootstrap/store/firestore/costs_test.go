@@ -80,11 +80,16 @@ func TestChangesShareWrites(t *testing.T) {
 	server.Slow() // the first one waits for its answer, and the others for the first
 	const changes = 50
 	done := make(chan error, changes)
-	for i := range changes {
+	start := func(i int) {
 		go func() {
 			_, _, err := s.Update(t.Context(), "a", joinPeer(i))
 			done <- err
 		}()
+	}
+	start(0)
+	eventually(t, func() bool { return s.Waiting("a") == 0 })
+	for i := 1; i < changes; i++ {
+		start(i)
 	}
 	eventually(t, func() bool { return s.Waiting("a") == changes-1 })
 	server.Up()

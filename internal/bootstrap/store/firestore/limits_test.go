@@ -85,7 +85,7 @@ func crowd(t *testing.T, addr string, groups int) {
 	first, second := open(t, c), open(t, c)
 	for _, s := range []storetest.Closer{first, second} {
 		svc := bootstrap.NewService(s, bootstrap.Options{})
-		defer func() { _ = svc.Close() }()
+		t.Cleanup(func() { _ = svc.Close() })
 		replicas = append(replicas, svc)
 	}
 	var wg sync.WaitGroup
