@@ -1,6 +1,12 @@
 package event
 
 import (
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode"
+
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	eventv1 "peerlab.example/peerlab/proto/peerlab/event/v1"
@@ -75,4 +81,22 @@ func text(fd protoreflect.FieldDescriptor, v protoreflect.Value) string {
 		s += v.List().Get(i).String()
 	}
 	return s
+}
+
+// Line is an event as one line for people: its kind and the fields that say something. Text of others is quoted where it
+// has more than plain characters.
+func Line(e *eventv1.Event) string {
+	fields := Fields(e)
+	out := Kind(e)
+	for _, name := range slices.Sorted(maps.Keys(fields)) {
+		v := fields[name]
+		if v == "" || v == "0" {
+			continue
+		}
+		if strings.ContainsFunc(v, func(r rune) bool { return !unicode.IsPrint(r) || unicode.IsSpace(r) || r == '"' }) {
+			v = strconv.Quote(v)
+		}
+		out += " " + name + "=" + v
+	}
+	return out
 }

@@ -15,7 +15,7 @@ var arrows = map[string][]string{
 	"cmd/peerlab":         {"", "app", "internal/chat"},
 	"internal/cli":        {"*"}, // roles are wired here, nowhere else
 	"internal/peer":       {"app", "internal/command", "internal/event", "internal/membership", "internal/network", "internal/node"},
-	"internal/testcoord":  {"app", "internal/command", "internal/event", "internal/network", "internal/node"}, // sees peers through gRPC only
+	"internal/testcoord":  {"app", "internal/command", "internal/event", "internal/invariant", "internal/network", "internal/node"}, // sees peers through gRPC only
 	"internal/console":    {"app", "internal/command", "internal/event"},                                      // never a role
 	"internal/config":     {"app", "internal/command"},                                                        // never a role: it gets targets
 	"internal/bootstrap":  {"internal/event", "internal/node"},
@@ -24,6 +24,7 @@ var arrows = map[string][]string{
 	"internal/command":    {"app"},
 	"internal/node":       {"internal/event", "internal/network"},
 	"internal/event":      {},
+	"internal/invariant":  {"internal/event"},
 	"internal/metrics":    {"internal/bootstrap", "internal/node"}, // told through their interfaces; neither knows it
 	"internal/network":    {},
 	"internal/deploy":     {}, // talks to Google Cloud, and knows nothing of what it deploys
