@@ -105,6 +105,10 @@ func TestOnEmulator(t *testing.T) {
 		t.Parallel()
 		largest(t, addr)
 	})
+	t.Run("watch of many groups", func(t *testing.T) {
+		t.Parallel()
+		manyGroups(t, addr)
+	})
 	t.Run("limit under contention", func(t *testing.T) {
 		t.Parallel()
 		crowd(t, addr, 10)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"iter"
 	"strings"
 	"sync"
@@ -111,6 +112,35 @@ func TestWatchersShareOneStream(t *testing.T) {
 	if reads := server.Stats().Reads - before; reads != 1 {
 		t.Errorf("a change for 100 watchers: %d reads, want 1", reads)
 	}
+}
+
+// manyGroups has one store watch several groups, of which some are not there yet, while another changes them.
+func manyGroups(t *testing.T, addr string) {
+	const groups = 12
+	c := config(addr, 0)
+	s, other := open(t, c), open(t, c)
+	name := func(i int) string { return fmt.Sprint("group", i) }
+	for i := range groups / 2 {
+		mustUpdate(t, other, name(i), joinPeer(i))
+	}
+	all := make([]watching, groups)
+	for i := range all {
+		all[i] = startWatch(t, s, name(i))
+		if r, err, _ := all[i].next(); err != nil || r.GetGroup() != name(i) {
+			t.Fatalf("watch of %s: %v, %v", name(i), r, err)
+		}
+	}
+	for range 3 {
+		for i, w := range all {
+			w.want(mustUpdate(t, other, name(i), joinPeer(i+100)).GetRevision())
+			w.want(mustUpdate(t, other, name(i), bootstrap.Reset).GetRevision())
+		}
+	}
+}
+
+func TestWatchOfManyGroups(t *testing.T) {
+	t.Parallel()
+	manyGroups(t, fakefirestore.Start(t).Addr())
 }
 
 // The stream ends with the last watcher, and the next one opens another.
