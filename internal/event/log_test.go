@@ -130,7 +130,7 @@ func TestKindsCoverTheSchema(t *testing.T) {
 func TestLine(t *testing.T) {
 	t.Parallel()
 	e := &eventv1.Event{What: &eventv1.Event_Message{Message: &eventv1.Message{From: "bob", Text: "two words\x1b[2J", Seq: 3}}}
-	if got, want := event.Line(e), `message from=bob seq=3 text="two words\x1b[2J"`; got != want {
+	if got, want := Line(e), `message from=bob seq=3 text="two words\x1b[2J"`; got != want {
 		t.Errorf("%s, want %s", got, want)
 	}
 }

@@ -16,8 +16,8 @@ var arrows = map[string][]string{
 	"internal/cli":        {"*"}, // roles are wired here, nowhere else
 	"internal/peer":       {"app", "internal/command", "internal/event", "internal/membership", "internal/network", "internal/node"},
 	"internal/testcoord":  {"app", "internal/command", "internal/event", "internal/invariant", "internal/network", "internal/node"}, // sees peers through gRPC only
-	"internal/console":    {"app", "internal/command", "internal/event"},                                      // never a role
-	"internal/config":     {"app", "internal/command"},                                                        // never a role: it gets targets
+	"internal/console":    {"app", "internal/command", "internal/event"},                                                            // never a role
+	"internal/config":     {"app", "internal/command"},                                                                              // never a role: it gets targets
 	"internal/bootstrap":  {"internal/event", "internal/node"},
 	"internal/chat":       {"app"}, // has no private door: an application of yours can do the same
 	"internal/membership": {"app", "internal/network"},
