@@ -7,13 +7,11 @@ import (
 	"fmt"
 	"time"
 
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
+
 	"peerlab.example/peerlab/internal/bootstrap"
 	bootstrapv1 "peerlab.example/peerlab/proto/peerlab/bootstrap/v1"
 )
-
-// eagerTries is how many lost races are followed by a try at once. Changes of one process go through one
-// lane, so that only replicas race, and one of a few is soon the first.
-const eagerTries = 16
 
 // lane holds the changes of one group that wait for those under way. Its task ends when there are
 // none left.
@@ -105,12 +103,24 @@ func (s *Store) drain(group string, l *lane) {
 		}
 		s.mu.Unlock()
 		err := s.apply(group, l, batch)
-		for _, r := range batch {
-			if r.err == nil {
-				r.err = err
+		if errors.Is(err, rpctypes.ErrRequestTooLarge) && len(batch) > 1 {
+			// Those that make the roster smaller, or no larger, are not to suffer from the others.
+			for i := range batch {
+				s.answer(batch[i:i+1], s.apply(group, l, batch[i:i+1]))
 			}
-			close(r.answer)
+			continue
 		}
+		s.answer(batch, err)
+	}
+}
+
+// answer ends the requests of a batch, with err for those that have none of their own.
+func (s *Store) answer(batch []*request, err error) {
+	for _, r := range batch {
+		if r.err == nil {
+			r.err = err
+		}
+		close(r.answer)
 	}
 }
 
@@ -119,6 +129,7 @@ type attempt struct {
 	at        *state // what to start from; nil: read it
 	fresh     bool   // at is from etcd, and not a guess
 	conflicts int
+	turn      turn
 	problem   error  // why the last try was not the last
 	lost      []byte // what a try without an answer may have written; nil if there was none
 	lostErr   error  // why there was no answer
@@ -138,12 +149,8 @@ func (s *Store) apply(group string, l *lane, batch []*request) error {
 		s.mu.Lock()
 		l.problem = a.problem
 		s.mu.Unlock()
-		// What a lost race has brought is used at once: the winner does not wait either. When that fails
-		// again and again, replicas spread, and read again before they try.
-		wait := a.at == nil && a.problem != nil
-		if a.conflicts >= eagerTries {
-			wait, a.at = true, nil
-		}
+		// What a lost race has brought is used at once: the winner does not wait either.
+		wait := a.turn.others() || a.at == nil && a.problem != nil
 		if wait && pause(ctx, try) != nil || ctx.Err() != nil {
 			return s.explain(context.Background(), s.cfg.CallTimeout, worse(a.problem, errSilent))
 		}
@@ -162,15 +169,19 @@ func (s *Store) try(ctx context.Context, group string, a *attempt, batch []*requ
 		return true, nil
 	}
 	next := stage(a.at.roster, batch, a.lostErr)
+	if next == a.at.roster && a.fresh {
+		s.endTurn(ctx, a, group)
+		return true, nil
+	}
 	if next == a.at.roster {
 		a.at = nil
-		return a.fresh, nil
+		return false, nil
 	}
 	value, err := encode(next)
 	if err != nil {
 		return true, fmt.Errorf("encode the roster: %w", err)
 	}
-	now, err := s.commit(ctx, a.at, next, value)
+	now, err := s.commit(ctx, a, next, value)
 	switch {
 	case err == nil:
 		s.refused(nil)

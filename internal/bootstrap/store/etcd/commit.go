@@ -14,8 +14,8 @@ import (
 
 // commit makes one try to replace the state of a group. When the group changed meanwhile it returns what is
 // there now, and ErrConflict.
-func (s *Store) commit(ctx context.Context, at *state, next *bootstrapv1.Roster, value []byte) (*state, error) {
-	group := next.GetGroup()
+func (s *Store) commit(ctx context.Context, a *attempt, next *bootstrapv1.Roster, value []byte) (*state, error) {
+	group, at := next.GetGroup(), a.at
 	conditions := []clientv3.Cmp{clientv3.Compare(clientv3.ModRevision(s.groupKey(group)), "=", at.mod)}
 	then := []clientv3.Op{clientv3.OpPut(s.groupKey(group), string(value))}
 	switch {
@@ -34,11 +34,13 @@ func (s *Store) commit(ctx context.Context, at *state, next *bootstrapv1.Roster,
 		}
 		conditions, then = append(conditions, room.conditions...), append(then, room.then...)
 	}
-	resp, err := s.txn(ctx, conditions, then, s.gets(group))
+	conditions, then, otherwise := s.takeTurns(a, group, conditions, then, s.gets(group))
+	resp, err := s.txn(ctx, conditions, then, otherwise)
 	if err != nil {
 		return nil, err
 	}
 	if !resp.Succeeded {
+		a.turn.see(s.id, resp)
 		now, err := s.take(group, resp)
 		if err != nil {
 			return nil, err

@@ -39,7 +39,8 @@ type Config struct {
 	// Username and Password are for a cluster with authentication; both or none. The user needs to read and
 	// write all keys with the prefix.
 	Username, Password string
-	// CallTimeout is how long a call waits for etcd, all tries together; 0 means DefaultCallTimeout.
+	// CallTimeout is how long a call waits for etcd, all tries together; 0 means DefaultCallTimeout. One try, on
+	// one member, has a third of it.
 	CallTimeout time.Duration
 	// Log tells when etcd stops to answer and when it answers again.
 	Log zerolog.Logger
@@ -147,9 +148,12 @@ func checkPrefix(prefix string) string {
 		return "must have only the characters a-z A-Z 0-9 . _ - and /"
 	case slices.Contains(elements, ""):
 		return "must not begin or end with a slash, or have two in a row"
-	case slices.Contains(elements, groupsElement), slices.Contains(elements, emptyElement):
-		// Keys of this store would look like those of a store whose prefix ends before the element.
-		return fmt.Sprintf("must not have an element %q or %q", groupsElement, emptyElement)
+	}
+	for _, element := range []string{groupsElement, emptyElement, turnsElement} {
+		if slices.Contains(elements, element) {
+			// Keys of this store would look like those of a store whose prefix ends before the element.
+			return fmt.Sprintf("must not have an element %q", element)
+		}
 	}
 	return ""
 }

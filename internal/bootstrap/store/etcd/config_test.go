@@ -48,7 +48,7 @@ func TestParseRefuses(t *testing.T) {
 		{"etcd://a:1/x?y=z", `prefix "x?y=z" must have only the characters`},
 		{"etcd://a:1//x", `prefix "/x" must not begin or end with a slash`},
 		{"etcd://a:1/x//y", "two in a row"},
-		{"etcd://a:1/x/groups", `prefix "x/groups" must not have an element "groups" or "empty"`},
+		{"etcd://a:1/x/groups", `prefix "x/groups" must not have an element "groups"`},
 		{"etcd://a:1/" + strings.Repeat("x", 257), "must have at most 256 characters"},
 		{"etcd://secret@a:1", "before the @ there must be user:password"},
 		{"etcd://:secret@a:1", "before the @ there must be user:password"},

@@ -15,6 +15,7 @@
 //	PREFIX/groups/NAME   the bootstrapv1.Roster of a group
 //	PREFIX/empty/NAME    the revision of a group without peers, as text: these can be forgotten,
 //	                     the one changed longest ago first
+//	PREFIX/turns/NAME    the replica whose turn it is to change a group, for moments, after it lost races
 //	PREFIX/meta          how many groups there are, and the floor: no group that was forgotten had
 //	                     a higher revision, so a new group starts from it
 //

@@ -2,6 +2,7 @@ package etcd
 
 import (
 	"context"
+	"crypto/rand"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -33,6 +34,7 @@ type Store struct {
 	cfg    Config
 	log    zerolog.Logger
 	client *clientv3.Client
+	id     string // tells this store from those of other replicas
 
 	ctx      context.Context // ends with Close
 	cancel   context.CancelFunc
@@ -68,6 +70,7 @@ func open(ctx context.Context, cfg Config, options ...grpc.DialOption) (*Store, 
 	}
 	s := &Store{
 		cfg:   cfg.withDefaults(),
+		id:    rand.Text(),
 		log:   cfg.Log.With().Str("component", "etcd").Logger(),
 		lanes: make(map[string]*lane),
 		feeds: make(map[string]*feed),

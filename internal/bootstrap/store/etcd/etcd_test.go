@@ -32,7 +32,7 @@ func TestStore(t *testing.T) {
 			proxy := storetest.NewProxy(t, addr)
 			broken := direct
 			broken.Endpoints = []string{proxy.Addr()}
-			broken.CallTimeout = 600 * time.Millisecond
+			broken.CallTimeout = 1200 * time.Millisecond
 			f := proxy.Faults()
 			f.Other = open(t, direct)
 			return open(t, broken), f

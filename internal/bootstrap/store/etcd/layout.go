@@ -17,6 +17,7 @@ const format = 1
 const (
 	groupsElement = "groups"
 	emptyElement  = "empty"
+	turnsElement  = "turns"
 )
 
 func (s *Store) groupsKey() string           { return s.cfg.Prefix + "/" + groupsElement + "/" }

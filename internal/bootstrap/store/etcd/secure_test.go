@@ -51,7 +51,7 @@ func TestTLS(t *testing.T) {
 	trusted := x509.NewCertPool()
 	trusted.AppendCertsFromPEM(ca)
 	config := func(c *tls.Config) etcd.Config {
-		return etcd.Config{Endpoints: []string{addr}, TLS: c, CallTimeout: time.Second}
+		return etcd.Config{Endpoints: []string{addr}, TLS: c, CallTimeout: 1500 * time.Millisecond}
 	}
 	s := open(t, config(&tls.Config{RootCAs: trusted, Certificates: []tls.Certificate{own}}))
 	mustUpdate(t, s, "a", resize(10))
@@ -66,7 +66,7 @@ func TestTLS(t *testing.T) {
 // changes other users, which makes all logins void.
 func TestAuthentication(t *testing.T) {
 	t.Parallel()
-	addr := startServer(t)
+	addr := startServer(t, func(cfg *embed.Config) { cfg.BcryptCost = 4 }) // the least: each login costs
 	admin := dialEtcd(t, addr)
 	protect(t, admin)
 	cfg := etcd.Config{Endpoints: []string{addr}, Username: "lab", Password: "secret"}

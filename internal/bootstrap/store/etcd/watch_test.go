@@ -125,7 +125,7 @@ func TestWatchGoesOnAfterCompaction(t *testing.T) {
 	t.Parallel()
 	addr := startServer(t)
 	proxy := storetest.NewProxy(t, addr)
-	s := open(t, etcd.Config{Endpoints: []string{proxy.Addr()}, CallTimeout: 300 * time.Millisecond})
+	s := open(t, etcd.Config{Endpoints: []string{proxy.Addr()}, CallTimeout: time.Second})
 	other := open(t, etcd.Config{Endpoints: []string{addr}})
 	mustUpdate(t, other, "a", resize(10))
 	w := follow(t, s, "a")
@@ -155,7 +155,7 @@ func TestWatchBeginsWhileDown(t *testing.T) {
 	t.Parallel()
 	addr := startServer(t)
 	proxy := storetest.NewProxy(t, addr)
-	s := open(t, etcd.Config{Endpoints: []string{proxy.Addr()}, CallTimeout: 300 * time.Millisecond})
+	s := open(t, etcd.Config{Endpoints: []string{proxy.Addr()}, CallTimeout: time.Second})
 	proxy.Down()
 	up := make(chan struct{})
 	go func() {

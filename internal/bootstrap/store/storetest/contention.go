@@ -50,10 +50,14 @@ func contention(t *testing.T, open func(t *testing.T) (first, second Closer)) {
 		if r.GetRevision() != contentionChanges+1 {
 			t.Errorf("revision %d after %d changes and the first", r.GetRevision(), contentionChanges)
 		}
+		var lost []int
 		for i := range contentionChanges {
 			if !bootstrap.Held(r, Peer(i).GetId()) {
-				t.Errorf("peer %d is lost", i)
+				lost = append(lost, i)
 			}
+		}
+		if len(lost) > 0 {
+			t.Errorf("%d peers are lost, the first is %d", len(lost), lost[0])
 		}
 	}
 }

@@ -60,9 +60,7 @@ func faults(t *testing.T, open func(t *testing.T) (Closer, Faults)) {
 		w.waitFor(t, missed)
 		change(s)
 		change(other)
-		if err := s.Healthy(t.Context()); err != nil {
-			t.Errorf("healthy after %s: %v", fault.name, err)
-		}
+		wantHealthy(t, fault.name, s)
 	}
 	w.stop()
 	if !errors.Is(w.err, context.Canceled) {
@@ -88,6 +86,22 @@ func eventually(t *testing.T, s Closer, number int) *bootstrapv1.Roster {
 		}
 		if ctx.Err() != nil {
 			t.Fatalf("change %d is not possible: %v", number, err)
+		}
+	}
+}
+
+// wantHealthy waits until a store says that it is well after a fault.
+func wantHealthy(t *testing.T, fault string, s Closer) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	for {
+		err := s.Healthy(ctx)
+		if err == nil {
+			return
+		}
+		if ctx.Err() != nil {
+			t.Fatalf("after it was %s the store is not healthy: %v", fault, err)
 		}
 	}
 }
