@@ -62,7 +62,7 @@ func newBootstrap(std Stdio) *cobra.Command {
 				return err
 			}
 			b, err := startBootstrap(ctx, bootstrapConfig{
-				listen: listen, http: http, store: s, network: network.System(), security: security, log: logs.Logger(),
+				listen: listen, http: http, store: s, pace: store.pace(), network: network.System(), security: security, log: logs.Logger(),
 				operations: ops, metrics: metrics.New(), operatorMethods: bootstrap.OperatorMethods(),
 			})
 			if err != nil {
@@ -102,6 +102,7 @@ type bootstrapConfig struct {
 	listen   string
 	http     string // empty for none
 	store    closingStore
+	pace     time.Duration // between two looks at the store when nobody calls; 0 is the usual
 	network  network.Network
 	security *node.Security
 	log      zerolog.Logger
@@ -123,7 +124,7 @@ type bootstrapNode struct {
 func startBootstrap(ctx context.Context, c bootstrapConfig) (*bootstrapNode, error) {
 	events := event.New("bootstrap", event.Keep)
 	b := &bootstrapNode{store: c.store, ops: c.operations}
-	options := bootstrap.Options{Log: c.log, Emit: events.Emit}
+	options := bootstrap.Options{Log: c.log, Emit: events.Emit, SweepInterval: c.pace}
 	server := node.ServerConfig{
 		Role: "bootstrap", Name: "bootstrap", Network: c.network, Security: c.security, Events: events, Log: c.log,
 		OperatorMethods: c.operatorMethods, Limits: c.limits,
@@ -134,12 +135,15 @@ func startBootstrap(ctx context.Context, c bootstrapConfig) (*bootstrapNode, err
 	b.service = bootstrap.NewService(c.store, options)
 	b.server = node.NewServer(server)
 	bootstrapv1.RegisterBootstrapServiceServer(b.server, b.service)
-	b.watchdog = node.NewWatchdog(node.WatchdogConfig{What: "store", Check: b.service.Healthy, Log: c.log, Changed: func(ok bool) {
-		b.server.SetServing(ok)
-		if c.metrics != nil {
-			c.metrics.SetHealthy(ok)
-		}
-	}})
+	b.watchdog = node.NewWatchdog(node.WatchdogConfig{
+		What: "store", Check: b.service.Healthy, Log: c.log, Every: c.pace, Timeout: c.pace / 6,
+		Changed: func(ok bool) {
+			b.server.SetServing(ok)
+			if c.metrics != nil {
+				c.metrics.SetHealthy(ok)
+			}
+		},
+	})
 	if err := b.server.Start(ctx, c.listen); err != nil {
 		return nil, bindError(errors.Join(err, b.service.Close()))
 	}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/rs/zerolog"
 
@@ -56,6 +57,15 @@ func storeSettings() []config.Field {
 func (c *storeConfig) fill(v config.Values) {
 	c.spec = v.Get("store")
 	c.tls = node.SecurityConfig{CAFile: v.Get("store-ca"), CertFile: v.Get("store-cert"), KeyFile: v.Get("store-key")}
+}
+
+// pace is how often the service may look at the store when nobody calls; 0 is the usual second. Firestore bills each
+// look, and gives 50,000 a day for nothing: https://cloud.google.com/firestore/quotas.
+func (c *storeConfig) pace() time.Duration {
+	if strings.HasPrefix(c.spec, "firestore:") {
+		return 30 * time.Second
+	}
+	return 0
 }
 
 // open opens the store for at most so many groups.
