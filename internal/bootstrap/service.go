@@ -280,7 +280,9 @@ func (s *Service) apply(ctx context.Context, group string, rule rule) (*bootstra
 		return nil, err
 	}
 	if before != after {
-		s.meter.LeasesEnded(countExpired(before, now)) // each rule that changes something drops these first
+		if n := countExpired(before, now); n > 0 { // each rule that changes something drops these first
+			s.meter.LeasesEnded(n)
+		}
 	}
 	s.announce(before, after)
 	return after, nil

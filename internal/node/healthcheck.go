@@ -123,7 +123,7 @@ func (w *Watchdog) look() {
 		w.found(err)
 	case <-ctx.Done():
 		w.found(ctx.Err())
-		<-answer // so that no two checks run at once
+		_ = <-answer // so that no two checks run at once
 	}
 }
 
