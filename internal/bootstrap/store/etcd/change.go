@@ -188,6 +188,7 @@ func (s *Store) try(ctx context.Context, group string, a *attempt, batch []*requ
 		return true, nil
 	case errors.Is(err, bootstrap.ErrTooManyGroups):
 		refuse(batch, a.at.roster)
+		s.endTurn(ctx, a, group)
 		return true, nil
 	case errors.Is(err, bootstrap.ErrConflict):
 		s.conflicts.Add(1)

@@ -92,7 +92,7 @@ func (s *Store) makeRoom(ctx context.Context, at *state, group string) (room, er
 			}
 			name := strings.TrimPrefix(string(oldest.Key), s.emptiesKey())
 			r.conditions = append(r.conditions, clientv3.Compare(clientv3.ModRevision(s.emptyKey(name)), "=", oldest.ModRevision))
-			r.then = append(r.then, clientv3.OpDelete(s.groupKey(name)), clientv3.OpDelete(s.emptyKey(name)))
+			r.then = append(r.then, clientv3.OpDelete(s.groupKey(name)), clientv3.OpDelete(s.emptyKey(name)), clientv3.OpDelete(s.turnKey(name)))
 			m.Floor = max(m.Floor, floor)
 			m.Groups--
 		}

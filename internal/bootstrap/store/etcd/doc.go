@@ -6,6 +6,7 @@
 // A change is a transaction that etcd makes only if the group is still as the change found it, so that
 // replicas lose nothing to each other. Changes of one group that come together in one process share a
 // transaction, and a transaction that lost a race brings what won, so that the next try costs one round trip.
+// A replica that loses several races in a row asks for its turn, so that a slow one is not always late.
 // Every read is linearizable: what one replica acknowledged, each other one reads.
 //
 // # Layout
@@ -41,16 +42,18 @@
 //
 // A lease ends by the clock of the replica that looks, and is given by the clock of the replica that renewed
 // it; etcd's own leases are not used. When clocks differ by d, a lease may end d early (a replica that
-// is ahead drops the entry) or be kept d longer. An early end is repaired by the peer's next call, but for a
-// while the roster lacks a living peer. Keep clocks synchronised to well below the shortest lease: with
-// the default lease of 30 s, renewed three times in it, differences up to about 10 s are harmless. Revisions and
-// the order of changes do not depend on clocks.
+// is ahead drops the entry) or be kept d longer. After an early end the peer is offered again when it hears of
+// it, but for a while the roster lacks a living peer. Keep clocks synchronised to well below the shortest
+// lease: with the default of 30 s, which a peer renews every 10 s, differences up to about 10 s are
+// harmless even if one renewal is lost. A peer that does not say since when it is there gets the time of the
+// replica, so clocks also decide who of such peers is older. Revisions and the order of changes do not depend
+// on clocks.
 //
 // # Running etcd
 //
 // Every change leaves an old version in etcd until that is compacted. An etcd of its own needs
 // --auto-compaction-mode=periodic --auto-compaction-retention=5m, or its quota fills up, and then every change fails
 // with "database space exceeded". The store never compacts: the cluster may be somebody else's as well.
-// etcd takes requests up to 1.5 MiB (--max-request-bytes), which is about 900 peers with all labels that
-// a peer may have, and 10,000 without labels.
+// etcd takes requests up to 1.5 MiB (--max-request-bytes). A roster of 1,000 peers, the most there can be, fits
+// unless nearly all of them have all the labels that a peer may have.
 package etcd

@@ -45,14 +45,14 @@ func (s *Store) takeTurns(a *attempt, group string, conditions []clientv3.Cmp, t
 	default:
 		conditions = append(conditions, nobodys)
 	}
-	if a.conflicts >= eagerTries && !a.turn.mine {
+	if a.conflicts >= eagerTries && !a.turn.mine && a.at.mod != 0 { // new groups race for the meta key
 		ask := clientv3.OpTxn([]clientv3.Cmp{nobodys}, []clientv3.Op{clientv3.OpPut(key, s.id)}, nil)
 		otherwise = append(otherwise, ask)
 	}
 	return conditions, then, append(otherwise, clientv3.OpGet(key))
 }
 
-// endTurn lets others go on when there is nothing to change any more. If this fails they go on a little later.
+// endTurn lets others go on when no change is made after all. If this fails they go on a little later.
 func (s *Store) endTurn(ctx context.Context, a *attempt, group string) {
 	if !a.turn.mine {
 		return
