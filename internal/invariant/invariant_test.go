@@ -63,7 +63,7 @@ func (r *run) fault(seconds float64, observer, rule string, active bool) {
 }
 
 func message(from string, number int) *eventv1.Message {
-	return &eventv1.Message{App: "chat", Id: fmt.Sprintf("%s-id/%d", from, number), From: from, Seq: uint64(number)} //nolint:gosec // small
+	return &eventv1.Message{App: "chat", Id: fmt.Sprintf("%s-id/%d", from, number), From: from, Seq: uint64(number)}
 }
 
 func (r *run) sent(seconds float64, from string, number int, to ...string) {

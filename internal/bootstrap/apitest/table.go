@@ -1,6 +1,7 @@
 package apitest
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -18,10 +19,11 @@ type test struct {
 
 // table is what the service promises, in the order in which one would learn it.
 func table() []test {
-	return append(rules(), refusals()...)
+	return slices.Concat(places(), changes(), wrongPeers(), wrongFields())
 }
 
-func rules() []test {
+// places are who gets one, and who loses it.
+func places() []test {
 	return []test{
 		{"a service that is up", []step{{req: &bootstrapv1.PingRequest{}, want: "pong"}}},
 		{"an unknown group is empty, and has the defaults", []step{
@@ -58,6 +60,12 @@ func rules() []test {
 			{req: &bootstrapv1.RenewRequest{Id: id(1)}, want: "default@2: ann, held"},
 			{req: &bootstrapv1.RenewRequest{Id: id(2)}, want: "default@2: ann"},
 		}},
+	}
+}
+
+// changes are those of operators.
+func changes() []test {
+	return []test{
 		{"reset keeps the configuration", []step{
 			{req: &bootstrapv1.UpdateConfigRequest{Config: &bootstrapv1.Config{MaxPeers: 3}}, want: "default@1: 3/2/30s"},
 			{req: &bootstrapv1.JoinRequest{Peer: peer(1, "ann")}, want: "default@2: ann, held"},
@@ -89,9 +97,8 @@ func rules() []test {
 	}
 }
 
-// refusals are requests that are wrong: none changes anything, and each says which field it is.
-func refusals() []test {
-	unchanged := step{req: &bootstrapv1.ListRequest{}, want: "default@0:"}
+// wrongPeers are refused, and change nothing; each refusal says which field it is.
+func wrongPeers() []test {
 	bad := func(p *bootstrapv1.Peer, fields ...string) []step {
 		under := func(prefix string) []string {
 			var out []string
@@ -103,7 +110,7 @@ func refusals() []test {
 		return []step{
 			{req: &bootstrapv1.JoinRequest{Peer: p}, code: codes.InvalidArgument, fields: under("peer")},
 			{req: &bootstrapv1.RefillRequest{Candidate: p}, code: codes.InvalidArgument, fields: under("candidate")},
-			unchanged,
+			unchanged(),
 		}
 	}
 	change := func(f func(*bootstrapv1.Peer)) *bootstrapv1.Peer { return with(peer(1, "ann"), f) }
@@ -130,6 +137,15 @@ func refusals() []test {
 			req:  &bootstrapv1.JoinRequest{Peer: change(func(p *bootstrapv1.Peer) { p.JoinedAt = timestamppb.New(time.Unix(0, 0)) })},
 			want: "default@1: ann, held",
 		}}},
+	}
+}
+
+// unchanged is the default group as it was in the beginning.
+func unchanged() step { return step{req: &bootstrapv1.ListRequest{}, want: "default@0:"} }
+
+// wrongFields are those of the other requests.
+func wrongFields() []test {
+	return []test{
 		{"odd groups", []step{
 			{req: &bootstrapv1.ListRequest{Group: "a b"}, code: codes.InvalidArgument, fields: []string{"group"}},
 			{req: &bootstrapv1.ListRequest{Group: "../a"}, code: codes.InvalidArgument, fields: []string{"group"}},
@@ -137,7 +153,7 @@ func refusals() []test {
 			{req: &bootstrapv1.ListRequest{Group: strings.Repeat("g", 65)}, code: codes.InvalidArgument, fields: []string{"group"}},
 			{req: &bootstrapv1.GetConfigRequest{Group: "é"}, code: codes.InvalidArgument, fields: []string{"group"}},
 			{req: &bootstrapv1.ResetRequest{Group: "a/b"}, code: codes.InvalidArgument, fields: []string{"group"}},
-			unchanged,
+			unchanged(),
 		}},
 		{"ids of leave and renew", []step{
 			{req: &bootstrapv1.LeaveRequest{}, code: codes.InvalidArgument, fields: []string{"id"}},
@@ -164,7 +180,7 @@ func refusals() []test {
 				req:  &bootstrapv1.UpdateConfigRequest{Config: &bootstrapv1.Config{}, UpdateMask: mask("max_peers")},
 				code: codes.InvalidArgument, fields: []string{"config.max_peers"},
 			},
-			unchanged,
+			unchanged(),
 		}},
 	}
 }

@@ -121,11 +121,11 @@ func TestStoreThatIsNotThereYet(t *testing.T) {
 				t.Errorf("status %d without a store", code)
 			}
 		}
-		time.Sleep(time.Second) // virtual
+		<-time.After(time.Second) // virtual
 		if code := get(t, f); code != http.StatusServiceUnavailable || tries != 2 {
 			t.Errorf("status %d after %d tries", code, tries)
 		}
-		time.Sleep(time.Second)
+		<-time.After(time.Second)
 		if code := get(t, f); code != http.StatusOK || tries != 3 {
 			t.Errorf("status %d after %d tries", code, tries)
 		}

@@ -103,7 +103,7 @@ func parallel(b *testing.B, goroutines int, call func(n int64) error) {
 func measure(b *testing.B, goroutines int, conn grpc.ClientConnInterface, call benchCall) {
 	client := bootstrapv1.NewBootstrapServiceClient(conn)
 	for i := range int64(2) {
-		p := &bootstrapv1.Peer{Id: fmt.Sprintf("00000000-0000-4000-9000-%012d", i), Name: "old", Host: "127.0.0.1", Port: uint32(7000 + i)} //nolint:gosec // a port
+		p := &bootstrapv1.Peer{Id: fmt.Sprintf("00000000-0000-4000-9000-%012d", i), Name: "old", Host: "127.0.0.1", Port: uint32(7000 + i)}
 		if _, err := client.Join(b.Context(), &bootstrapv1.JoinRequest{Peer: p}); err != nil {
 			b.Fatal(err)
 		}

@@ -144,7 +144,7 @@ func TestWatchBehindABuffer(t *testing.T) {
 		if err != nil || m.GetRoster().GetRevision() != want {
 			t.Fatalf("revision %d, %v; want %d", m.GetRoster().GetRevision(), err, want)
 		}
-		_, err = direct.UpdateConfig(t.Context(), &bootstrapv1.UpdateConfigRequest{Config: &bootstrapv1.Config{MaxPeers: uint32(want) + 5}}) //nolint:gosec // small
+		_, err = direct.UpdateConfig(t.Context(), &bootstrapv1.UpdateConfigRequest{Config: &bootstrapv1.Config{MaxPeers: uint32(want) + 5}})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -114,16 +114,17 @@ func checkQuery(req *http.Request, r route) error {
 			}
 		}
 	}
-	for _, name := range slices.Sorted(maps.Keys(values)) {
-		switch {
-		case r.body == "*":
-			return badField(name, fmt.Sprintf("%s %s takes its fields in the body, not as parameters", r.verb, r.path))
-		case len(known) == 0:
-			return badField(name, fmt.Sprintf("%s %s takes no parameters", r.verb, r.path))
-		}
-		return badField(name, "unknown parameter; known are "+strings.Join(known, ", "))
+	if len(values) == 0 {
+		return nil
 	}
-	return nil
+	name := slices.Sorted(maps.Keys(values))[0]
+	switch {
+	case r.body == "*":
+		return badField(name, fmt.Sprintf("%s %s takes its fields in the body, not as parameters", r.verb, r.path))
+	case len(known) == 0:
+		return badField(name, fmt.Sprintf("%s %s takes no parameters", r.verb, r.path))
+	}
+	return badField(name, "unknown parameter; known are "+strings.Join(known, ", "))
 }
 
 // parseQuery is req.URL.Query, which leaves out what it cannot read.

@@ -76,7 +76,7 @@ func (w *watch) begin(out *bootstrapv1.WatchResponse) error {
 	// Whoever streams sends the first roster at once. What sends nothing holds it back until the answer ends, which
 	// is never.
 	late := time.AfterFunc(w.conn.o.FirstAnswer, cancel)
-	resp, err := w.conn.send(ctx, bootstrapv1.BootstrapService_Watch_FullMethodName, w.req)
+	resp, err := w.conn.send(ctx, bootstrapv1.BootstrapService_Watch_FullMethodName, w.req) //nolint:bodyclose // the end of ctx closes it
 	if err == nil {
 		w.lines = bufio.NewReader(resp.Body)
 		err = w.next(out)
