@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"syscall"
 
 	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
@@ -46,17 +45,20 @@ type runFlags struct {
 	logs      string
 	verbose   bool
 	keepGoing bool
+	plan      plan
 }
 
 func newCoordinatorRun(std Stdio, apps []func() app.App) *cobra.Command {
 	var f runFlags
 	cmd := &cobra.Command{
-		Use:   "run SUITE…",
+		Use:   "run SUITE|FOLDER…",
 		Short: "run suites: start the peers they name, run the lines, tell what passed",
 		Long: "Starts a bootstrap service of its own and a peer process for each name in the suite, runs the\n" +
-			"lines and ends everything. Exit code: 0 all passed, 1 something failed, 2 a suite cannot be read.",
-		Example: "  peerlab coordinator run examples/first.lab",
-		Args:    cobra.MinimumNArgs(1),
+			"lines and ends everything. Of a folder, all files that end in .lab or .cmd are run. Exit code: 0 all passed, 1 something failed, 2 a suite cannot be read.",
+		Example: "  peerlab coordinator run examples/first.lab\n" +
+			"  peerlab coordinator run --tag membership --parallel 2 examples\n" +
+			"  peerlab coordinator run --until-failure examples/restart.lab",
+		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, files []string) error {
 			return runSuites(cmd.Context(), std, &f, apps, files)
 		},
@@ -65,6 +67,7 @@ func newCoordinatorRun(std Stdio, apps []func() app.App) *cobra.Command {
 	cmd.Flags().StringVar(&f.listen, "listen", "127.0.0.1:0", "host:port that the peers attach to; port 0 means any")
 	cmd.Flags().StringVar(&f.logs, "logs", "", "folder for the whole output of each peer")
 	cmd.Flags().BoolVarP(&f.verbose, "verbose", "v", false, "show the output of commands that pass, too")
+	f.plan.add(cmd)
 	cmd.Flags().BoolVar(&f.keepGoing, "keep-going", false, "go on after a step that failed")
 	return cmd
 }
@@ -113,46 +116,6 @@ func parseSuite(file string, table *command.Table) (*testcoord.Suite, error) {
 		return nil, fmt.Errorf("suite: %w", err)
 	}
 	return testcoord.Parse(file, src, table)
-}
-
-func runSuites(ctx context.Context, std Stdio, f *runFlags, apps []func() app.App, files []string) error {
-	suites, err := parseSuites(std, apps, files)
-	if err != nil {
-		return err
-	}
-	if f.logs != "" {
-		if err := os.MkdirAll(f.logs, 0o700); err != nil {
-			return fmt.Errorf("--logs: %w", err)
-		}
-	}
-	logs, err := f.logger(std)
-	if err != nil {
-		return err
-	}
-	security, err := f.load()
-	if err != nil {
-		return err
-	}
-	if err := security.CheckBind("--listen", f.listen); err != nil {
-		return exit{exitUsage, err}
-	}
-	ctx, stop := untilSignal(ctx, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
-	defer stop()
-	failed := false
-	for _, suite := range suites {
-		result, err := runSuite(ctx, std, f, security, logs, suite)
-		if i := interrupted(ctx); i != nil {
-			return i
-		}
-		if err != nil {
-			return err
-		}
-		failed = failed || !result.OK()
-	}
-	if failed {
-		return exit{code: exitFailed}
-	}
-	return nil
 }
 
 func (f *runFlags) logger(std Stdio) (zerolog.Logger, error) {
