@@ -133,7 +133,7 @@ func TestWatchBehindABuffer(t *testing.T) {
 	})
 	t.Cleanup(http.DefaultTransport.(*http.Transport).CloseIdleConnections) //nolint:forcetypeassert // it is
 	stream, err := bootstrapv1.NewBootstrapServiceClient(dial(t, url, gateway.ConnOptions{
-		FirstAnswer: 50 * time.Millisecond, PollInterval: 10 * time.Millisecond,
+		FirstAnswer: 2 * time.Second, PollInterval: 10 * time.Millisecond,
 	})).Watch(t.Context(), &bootstrapv1.WatchRequest{})
 	if err != nil {
 		t.Fatal(err)
