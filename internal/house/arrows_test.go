@@ -27,7 +27,8 @@ var arrows = map[string][]string{
 	"internal/invariant":  {"internal/event"},
 	"internal/metrics":    {"internal/bootstrap", "internal/node"}, // told through their interfaces; neither knows it
 	"internal/network":    {},
-	"internal/deploy":     {}, // talks to Google Cloud, and knows nothing of what it deploys
+	"internal/netns":      {"internal/network"}, // a place to run peers in; knows no role
+	"internal/deploy":     {},                   // talks to Google Cloud, and knows nothing of what it deploys
 	"app":                 {},
 	"internal/house":      {},
 
