@@ -11,8 +11,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"peerlab.example/peerlab/app"
-	"peerlab.example/peerlab/internal/bootstrap"
-	"peerlab.example/peerlab/internal/bootstrap/store/memory"
 	"peerlab.example/peerlab/internal/command"
 	"peerlab.example/peerlab/internal/event"
 	"peerlab.example/peerlab/internal/network"
@@ -129,14 +127,12 @@ func (f *runFlags) logger(std Stdio) (zerolog.Logger, error) {
 // runSuite runs one suite with a bootstrap service and a coordinator of its own.
 func runSuite(ctx context.Context, std Stdio, f *runFlags, security *node.Security, log zerolog.Logger, suite *testcoord.Suite) (result *testcoord.Result, err error) {
 	sockets := network.System()
-	boot, err := startBootstrap(ctx, bootstrapConfig{
-		listen: "127.0.0.1:0", store: memory.New(bootstrap.DefaultMaxGroups), network: sockets, security: security, log: log,
-	})
+	boot, err := startSuiteBootstrap(ctx, bootstrapConfig{listen: "127.0.0.1:0", network: sockets, security: security, log: log})
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, boot.Close()) }()
-	conn, err := node.Dial(sockets, security, boot.server.Addr())
+	conn, err := node.Dial(sockets, security, boot.Addr())
 	if err != nil {
 		return nil, err
 	}
@@ -145,7 +141,7 @@ func runSuite(ctx context.Context, std Stdio, f *runFlags, security *node.Securi
 		Role: "coordinator", Name: "coordinator", Network: sockets, Security: security, Events: event.New("coordinator", event.Keep), Log: log,
 	})
 	defer func() { err = errors.Join(err, server.Close()) }()
-	runner := &processRunner{flags: f, suite: suite, bootstrap: boot.server.Addr(), log: log}
+	runner := &processRunner{flags: f, suite: suite, bootstrap: boot.Addr(), log: log}
 	coordinator := testcoord.New(suite, testcoord.Options{
 		Runner: runner.runner(), Bootstrap: bootstrapv1.NewBootstrapServiceClient(conn),
 		Out: std.Out, Color: isTerminal(std.Out) && wantColor(), Verbose: f.verbose, KeepGoing: f.keepGoing, Log: log,

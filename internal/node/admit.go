@@ -51,7 +51,13 @@ func (s *Server) admit(ctx context.Context, method string) error {
 	if err := s.limits.call(ctx); err != nil {
 		return err
 	}
-	return s.authorize(ctx, method)
+	if err := s.authorize(ctx, method); err != nil {
+		return err
+	}
+	if s.cfg.Before != nil {
+		s.cfg.Before(ctx)
+	}
+	return nil
 }
 
 // sized is a stream whose messages have a limit.

@@ -45,6 +45,9 @@ type ServerConfig struct {
 	Limits Limits
 	// Observer may be nil.
 	Observer Observer
+	// Before, if set, is called before each call that is admitted, for faults on purpose: it may take its time, until the
+	// call's context ends. Health is never held up.
+	Before func(context.Context)
 }
 
 // Server is the gRPC server of a node. Services are registered before Start.
