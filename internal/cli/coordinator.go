@@ -13,7 +13,6 @@ import (
 	"peerlab.example/peerlab/app"
 	"peerlab.example/peerlab/internal/command"
 	"peerlab.example/peerlab/internal/event"
-	"peerlab.example/peerlab/internal/network"
 	"peerlab.example/peerlab/internal/node"
 	"peerlab.example/peerlab/internal/testcoord"
 	bootstrapv1 "peerlab.example/peerlab/proto/peerlab/bootstrap/v1"
@@ -43,6 +42,7 @@ type runFlags struct {
 	logs      string
 	verbose   bool
 	keepGoing bool
+	netns     bool
 	plan      plan
 }
 
@@ -65,6 +65,8 @@ func newCoordinatorRun(std Stdio, apps []func() app.App) *cobra.Command {
 	cmd.Flags().StringVar(&f.listen, "listen", "127.0.0.1:0", "host:port that the peers attach to; port 0 means any")
 	cmd.Flags().StringVar(&f.logs, "logs", "", "folder for the whole output of each peer")
 	cmd.Flags().BoolVarP(&f.verbose, "verbose", "v", false, "show the output of commands that pass, too")
+	cmd.Flags().BoolVar(&f.netns, "netns", false, "give each peer a network namespace with an own address; needs root on Linux")
+	cmd.MarkFlagsMutuallyExclusive("netns", "listen")
 	f.plan.add(cmd)
 	cmd.Flags().BoolVar(&f.keepGoing, "keep-going", false, "go on after a step that failed")
 	return cmd
@@ -126,8 +128,13 @@ func (f *runFlags) logger(std Stdio) (zerolog.Logger, error) {
 
 // runSuite runs one suite with a bootstrap service and a coordinator of its own.
 func runSuite(ctx context.Context, std Stdio, f *runFlags, security *node.Security, log zerolog.Logger, suite *testcoord.Suite) (result *testcoord.Result, err error) {
-	sockets := network.System()
-	boot, err := startSuiteBootstrap(ctx, bootstrapConfig{listen: "127.0.0.1:0", network: sockets, security: security, log: log})
+	ground, err := newGround(ctx, f, suite.Peers, log)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, ground.Close()) }()
+	sockets := ground.network
+	boot, err := startSuiteBootstrap(ctx, bootstrapConfig{listen: ground.bootstrap, network: sockets, security: security, log: log})
 	if err != nil {
 		return nil, err
 	}
@@ -141,13 +148,13 @@ func runSuite(ctx context.Context, std Stdio, f *runFlags, security *node.Securi
 		Role: "coordinator", Name: "coordinator", Network: sockets, Security: security, Events: event.New("coordinator", event.Keep), Log: log,
 	})
 	defer func() { err = errors.Join(err, server.Close()) }()
-	runner := &processRunner{flags: f, suite: suite, bootstrap: boot.Addr(), log: log}
+	runner := &processRunner{flags: f, suite: suite, ground: ground, bootstrap: boot.Addr(), log: log}
 	coordinator := testcoord.New(suite, testcoord.Options{
 		Runner: runner.runner(), Bootstrap: bootstrapv1.NewBootstrapServiceClient(conn),
 		Out: std.Out, Color: isTerminal(std.Out) && wantColor(), Verbose: f.verbose, KeepGoing: f.keepGoing, Log: log,
 	})
 	testcoordv1.RegisterCoordinatorServiceServer(server, coordinator)
-	if err := server.Start(ctx, f.listen); err != nil {
+	if err := server.Start(ctx, ground.listen); err != nil {
 		return nil, bindError(err)
 	}
 	server.SetServing(true)
@@ -162,6 +169,7 @@ func runSuite(ctx context.Context, std Stdio, f *runFlags, security *node.Securi
 type processRunner struct {
 	flags                  *runFlags
 	suite                  *testcoord.Suite
+	ground                 *ground
 	bootstrap, coordinator string
 	log                    zerolog.Logger
 }
@@ -195,5 +203,5 @@ func (r *processRunner) command(name string) (*exec.Cmd, error) {
 	cmd.Env = withoutSettings(os.Environ()) // a suite is the same in each shell
 	// The same name as this process was called by, for programs that are several in one.
 	cmd.Args[0] = os.Args[0]
-	return cmd, nil
+	return r.ground.peer(name, cmd)
 }

@@ -84,6 +84,7 @@ func runSuites(ctx context.Context, std Stdio, f *runFlags, apps []func() app.Ap
 	if s.log, err = f.logger(std); err != nil {
 		return err
 	}
+	f.inNamespaces()
 	if s.security, err = f.load(); err != nil {
 		return err
 	}

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"sync"
@@ -198,7 +200,8 @@ func (l *Lab) furnish(ctx context.Context, p *peer) error {
 
 // Command makes a command run in the namespace of a peer. The process is the one that the caller
 // starts, not a child of another: ip replaces itself by the program, and what the caller set for its
-// end (PR_SET_PDEATHSIG) lasts. The name by which the program is called is that of its path.
+// end (PR_SET_PDEATHSIG) lasts. A name by which the program is called (its first argument) lasts if
+// the program is found by it.
 func (l *Lab) Command(name string, cmd *exec.Cmd) (*exec.Cmd, error) {
 	p := l.peers[name]
 	if p == nil || p.ns == "" {
@@ -211,9 +214,30 @@ func (l *Lab) Command(name string, cmd *exec.Cmd) (*exec.Cmd, error) {
 	if err != nil {
 		return nil, err
 	}
-	cmd.Args = slices.Concat([]string{ip, "netns", "exec", p.ns, cmd.Path}, cmd.Args[min(1, len(cmd.Args)):])
+	cmd.Args = slices.Concat([]string{ip, "netns", "exec", p.ns, calledBy(cmd)}, cmd.Args[min(1, len(cmd.Args)):])
 	cmd.Path = ip
 	return cmd, nil
+}
+
+// calledBy is the path by which a program is to be run. A program may be several in one, told apart by
+// the name it is called by; ip calls a program by its path only.
+func calledBy(cmd *exec.Cmd) string {
+	if len(cmd.Args) == 0 {
+		return cmd.Path
+	}
+	path, err := exec.LookPath(cmd.Args[0])
+	if err != nil {
+		return cmd.Path
+	}
+	if path, err = filepath.Abs(path); err != nil {
+		return cmd.Path
+	}
+	named, err1 := os.Stat(path)
+	meant, err2 := os.Stat(cmd.Path)
+	if err1 != nil || err2 != nil || !os.SameFile(named, meant) {
+		return cmd.Path
+	}
+	return path
 }
 
 // Close takes everything down; it is idempotent. Processes in the namespaces have ended by then. What

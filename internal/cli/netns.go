@@ -1,0 +1,67 @@
+package cli
+
+import (
+	"context"
+	"net"
+	"os/exec"
+	"strconv"
+
+	"github.com/rs/zerolog"
+
+	"peerlab.example/peerlab/internal/netns"
+	"peerlab.example/peerlab/internal/network"
+)
+
+// ground is what the peers of a run stand on: the machine as it is, or a network of namespaces.
+type ground struct {
+	network           network.Network // that the coordinator and the bootstrap service use
+	listen, bootstrap string          // where these two listen
+	lab               *netns.Lab      // nil for the machine as it is
+	insecure          bool            // peers in namespaces may bind without TLS and a token
+}
+
+// newGround starts the namespaces, if the user wants them. The caller calls Close, after the processes
+// of the run have ended.
+func newGround(ctx context.Context, f *runFlags, peers []string, log zerolog.Logger) (*ground, error) {
+	if !f.netns {
+		return &ground{network: network.System(), listen: f.listen, bootstrap: "127.0.0.1:0"}, nil
+	}
+	lab, err := netns.New(netns.Config{Peers: peers, Log: log})
+	if err != nil {
+		return nil, exit{exitUsage, err}
+	}
+	if err := lab.Start(ctx); err != nil {
+		return nil, err
+	}
+	hub := net.JoinHostPort(lab.HubAddr().String(), "0")
+	return &ground{network: lab.Network(), listen: hub, bootstrap: hub, lab: lab, insecure: f.security.Insecure}, nil
+}
+
+// peer makes the command of a peer stand there. A peer has the same address in each of its lives.
+func (g *ground) peer(name string, cmd *exec.Cmd) (*exec.Cmd, error) {
+	if g.lab == nil {
+		return cmd, nil
+	}
+	at := func(port int) string { return net.JoinHostPort(g.lab.Addr(name).String(), strconv.Itoa(port)) }
+	cmd.Args = append(cmd.Args, "--listen", at(netns.RPCPort), "--gossip", at(netns.GossipPort))
+	if g.insecure {
+		cmd.Args = append(cmd.Args, "--insecure")
+	}
+	return g.lab.Command(name, cmd)
+}
+
+func (g *ground) Close() error {
+	if g.lab == nil {
+		return nil
+	}
+	return g.lab.Close()
+}
+
+// inNamespaces lets the peers bind addresses that are not of loopback where nothing protects these: nobody but
+// the peers of the run, and root, can reach them.
+func (f *runFlags) inNamespaces() {
+	s := &f.security
+	if f.netns && (s.CertFile == "" || s.TokenFile == "") {
+		s.Insecure = true
+	}
+}
