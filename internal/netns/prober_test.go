@@ -19,6 +19,8 @@ func prober(mode string, args []string) int {
 	switch mode {
 	case "echo":
 		err = echo(args[0])
+	case "hold":
+		err = hold()
 	default:
 		err = fmt.Errorf("no such mode: %s", mode)
 	}

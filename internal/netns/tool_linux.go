@@ -76,7 +76,8 @@ func switched(path string, f func() error) (restored bool, err error) {
 }
 
 // startOf is when a process began, in ticks since the machine did; with its number it names the process
-// for good. The error is os.ErrNotExist when there is none of that number.
+// for good. The error is os.ErrNotExist when there is none of that number, or it has ended and only waits
+// for its parent to notice.
 func startOf(pid int) (uint64, error) {
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
@@ -87,6 +88,9 @@ func startOf(pid int) (uint64, error) {
 	const start = 22 - 3
 	if len(fields) <= start {
 		return 0, fmt.Errorf("/proc/%d/stat has %d fields", pid, len(fields)+2)
+	}
+	if state := fields[0][0]; state == 'Z' || state == 'X' {
+		return 0, os.ErrNotExist
 	}
 	return strconv.ParseUint(string(fields[start]), 10, 64)
 }
