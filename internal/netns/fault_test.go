@@ -69,12 +69,6 @@ func between(f flow, on []lane, links ...[2]int) *fault {
 
 var allLanes = []lane{packets, streams, rpc}
 
-// comesBack counts how many of 40 datagrams came back.
-func comesBack(t *testing.T, l *Lab, from, to string) int {
-	t.Helper()
-	return len(exchange(t, l, from, to, 40, time.Millisecond, 300*time.Millisecond))
-}
-
 func TestPartitionHealAndExpiry(t *testing.T) {
 	t.Parallel()
 	l := startLab(t, "alice", "bob", "carol")
