@@ -114,8 +114,9 @@ func (c *Coordinator) newLife(p *peer, process Process) *life {
 	p.view, p.ran, p.output, p.result = view{}, false, "", ""
 	p.life = &life{
 		peer: p, process: process, calls: map[uint64]*call{},
-		attached: make(chan struct{}), gone: make(chan struct{}),
+		attached: make(chan struct{}), gone: make(chan struct{}), from: time.Now(),
 	}
+	p.lives = append(p.lives, p.life)
 	return p.life
 }
 
@@ -177,7 +178,7 @@ func (c *Coordinator) over(l *life) {
 	if l.session != nil {
 		l.session.end()
 	}
-	l.death = l.describeEnd()
+	l.death, l.to = l.describeEnd(), time.Now()
 	if l.parting == "" {
 		c.deaths = append(c.deaths, l)
 	}

@@ -17,6 +17,7 @@
 //	# …                                  a comment, also at the end of a line
 //	suite "…"   tags …   timeout D   profile P        the header, all optional
 //	peers alice bob p[1..50]             declares peers; without it the first use of a name does
+//	invariant NAME [within D]            must hold over the whole run; see package invariant
 //	section "…"                          groups steps, with a time
 //	WHO [within D] COMMAND …             a console command, at all of WHO in parallel; 30s unless it says otherwise
 //	! WHO …    ? WHO …                   the command must fail; it may fail

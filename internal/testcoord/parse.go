@@ -132,17 +132,18 @@ type word struct {
 // words are the reserved first words. A kind of line is added here and nowhere else.
 func words() map[string]word {
 	w := map[string]word{
-		"suite":   {parse: (*parser).suiteName, header: true},
-		"tags":    {parse: (*parser).tags, header: true},
-		"timeout": {parse: (*parser).timeout, header: true},
-		"profile": {parse: (*parser).profile, header: true},
-		"peers":   {parse: (*parser).peers, header: true},
-		"section": {parse: (*parser).section},
-		"expect":  {parse: (*parser).expect},
-		"lab":     {parse: (*parser).lab},
+		"suite":     {parse: (*parser).suiteName, header: true},
+		"tags":      {parse: (*parser).tags, header: true},
+		"timeout":   {parse: (*parser).timeout, header: true},
+		"profile":   {parse: (*parser).profile, header: true},
+		"peers":     {parse: (*parser).peers, header: true},
+		"section":   {parse: (*parser).section},
+		"expect":    {parse: (*parser).expect},
+		"lab":       {parse: (*parser).lab},
+		"invariant": {parse: (*parser).invariant},
 	}
 	for _, later := range []string{
-		"group", "wait", "parallel", "repeat", "cleanup", "end", "barrier", "include", "param", "invariant", "measure",
+		"group", "wait", "parallel", "repeat", "cleanup", "end", "barrier", "include", "param", "measure",
 	} {
 		w[later] = word{}
 	}

@@ -24,8 +24,9 @@ type peer struct {
 	ran    bool
 	output string
 	result string // JSON
-	// life is the current or the last life; nil before the first.
-	life *life
+	// life is the current or the last life; nil before the first. lives are all of them.
+	life  *life
+	lives []*life
 	// roster tells the size of the roster at the service; nil when nobody watches it.
 	roster func() int
 }
@@ -49,7 +50,8 @@ type life struct {
 	// exited and detached say which halves have ended.
 	exited, detached bool
 	// death says how it ended; set when gone is closed.
-	death string
+	death    string
+	from, to time.Time // when it began and ended
 	grace *time.Timer // ends the wait for the other half
 	seq   uint64      // the last event that arrived
 	calls map[uint64]*call

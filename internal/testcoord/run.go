@@ -36,8 +36,9 @@ func (c *Coordinator) Run(ctx context.Context) (*Result, error) {
 		}
 		c.skipFrom(0)
 	}
-	c.judgeFilters(work)
 	c.endSection()
+	c.judgeInvariants()
+	c.judgeFilters(work)
 	if cause := context.Cause(ctx); cause != nil {
 		c.result.Interrupted = true
 		err = cause

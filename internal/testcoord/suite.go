@@ -18,6 +18,8 @@ type Suite struct {
 	Profile string
 	// Peers are the names of all peers in the order in which they were declared or first used.
 	Peers []string
+	// Invariants are what must hold over the whole run.
+	Invariants []Invariant
 	// Steps in the order of the file.
 	Steps []*Step
 }
