@@ -25,6 +25,7 @@ var arrows = map[string][]string{
 	"internal/node":       {"internal/event", "internal/network"},
 	"internal/event":      {},
 	"internal/invariant":  {"internal/event"},
+	"internal/report":     {"internal/command", "internal/event"},  // is filled by the coordinator, and knows nothing of it
 	"internal/metrics":    {"internal/bootstrap", "internal/node"}, // told through their interfaces; neither knows it
 	"internal/network":    {},
 	"internal/netns":      {"internal/network"}, // a place to run peers in; knows no role

@@ -1,0 +1,81 @@
+// The run as the file holds it, and its events, read from blocks of columns.
+const run = JSON.parse($("data").textContent);
+run.lives = (run.lives || []).map((l) => ({ peer: l.peer, from: l.from_ns / 1e3, to: l.to_ns / 1e3, end: l.end || "" }));
+run.steps = (run.steps || []).map(stepOf);
+run.sections = (run.sections || []).map((s) => ({ title: s.title, from: s.start_ns / 1e3 }));
+
+function stepOf(s) {
+  return { line: s.line, text: s.text, section: s.section || "", status: s.status, from: s.start_ns / 1e3, took: s.duration_ns / 1e3, err: s.error || "" };
+}
+
+const log = {
+  words: [], messages: [], events: [], left: 0,
+  last: 0, seqs: new Map(), lanes: [], laneOf: new Map(), end: run.us,
+};
+
+// Kinds whose first column is a member, with the state that they tell of; and kinds whose first column is a message.
+const memberKinds = new Map([["joined", "alive"], ["recovered", "alive"], ["suspected", "suspect"], ["left", "left"], ["lost", "lost"], ["updated", ""]]);
+const messageKinds = new Set(["sent", "message", "dropped"]);
+
+// lane is the number of the lane of a name; names that are no peers, such as a service, get one below.
+function lane(name) {
+  let i = log.laneOf.get(name);
+  if (i === undefined) {
+    i = log.lanes.length;
+    log.lanes.push(name);
+    log.laneOf.set(name, i);
+  }
+  return i;
+}
+run.peers.forEach(lane);
+
+function takeBlock(b) {
+  for (const w of b.w || []) log.words.push(w);
+  const word = (i) => log.words[i] ?? "";
+  for (const m of b.m || []) {
+    log.messages.push({
+      index: log.messages.length, id: word(m[0]) + m[1], from: word(m[2]), text: word(m[3]), app: word(m[4]),
+      receivers: m.slice(5).map(word), sent: null, got: [], dropped: [],
+    });
+  }
+  let late = false;
+  const n = (b.t || []).length;
+  for (let i = 0; i < n; i++) {
+    const e = { t: log.last + b.t[i], k: word(b.k[i]), n: word(b.n[i]), seq: 0, fresh: b.s[i] < 1, a: b.a[i], b: b.b[i] };
+    late = late || b.t[i] < 0;
+    log.last = e.t;
+    const before = log.seqs.get(e.n);
+    e.fresh = e.fresh || before === undefined;
+    e.seq = (before || 0) + b.s[i];
+    log.seqs.set(e.n, e.seq);
+    lane(e.n);
+    if (e.t > log.end) log.end = e.t;
+    log.events.push(e);
+    if (messageKinds.has(e.k)) file(e);
+  }
+  if (late) log.events.sort((x, y) => x.t - y.t);
+  log.left = b.left;
+}
+
+// file puts an event to its message.
+function file(e) {
+  const m = log.messages[e.a];
+  if (!m) return;
+  if (e.k === "sent") m.sent = e;
+  else if (e.k === "message") { if (!m.got.some((g) => g.n === e.n)) m.got.push(e); }
+  else m.dropped.push(e);
+}
+
+// tell is an event in words.
+function tell(e) {
+  if (memberKinds.has(e.k)) return log.words[e.a] ?? "";
+  if (messageKinds.has(e.k)) {
+    const m = log.messages[e.a] || { from: "", text: "", id: "" };
+    const to = e.k === "dropped" && log.words[e.b] ? " to " + log.words[e.b] : "";
+    return `from ${m.from}${to}: ${m.text} (${m.id})`;
+  }
+  if (e.k === "fault") return (e.b ? "set: " : "lifted: ") + log.words[e.a];
+  return log.words[e.a] ?? "";
+}
+
+for (const b of run.blocks) takeBlock(b);
