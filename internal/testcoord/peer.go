@@ -51,10 +51,10 @@ type life struct {
 	exited, detached bool
 	// death says how it ended; set when gone is closed.
 	death    string
-	from, to time.Time // when it began and ended
-	grace *time.Timer // ends the wait for the other half
-	seq   uint64      // the last event that arrived
-	calls map[uint64]*call
+	from, to time.Time   // when it began and ended
+	grace    *time.Timer // ends the wait for the other half
+	seq      uint64      // the last event that arrived
+	calls    map[uint64]*call
 }
 
 // call is one command at one peer.
