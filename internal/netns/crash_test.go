@@ -122,8 +122,13 @@ func TestKilledRun(t *testing.T) {
 
 func eventually(t *testing.T, check func() error) {
 	t.Helper()
+	eventuallyFor(t, 10*time.Second, check)
+}
+
+func eventuallyFor(t *testing.T, limit time.Duration, check func() error) {
+	t.Helper()
 	var err error
-	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); <-time.After(10 * time.Millisecond) {
+	for end := time.Now().Add(limit); time.Now().Before(end); <-time.After(10 * time.Millisecond) {
 		if err = check(); err == nil {
 			return
 		}

@@ -1,0 +1,196 @@
+package netns
+
+import (
+	"bufio"
+	"io"
+	"net"
+	"slices"
+	"testing"
+	"time"
+
+	"peerlab.example/peerlab/internal/network"
+)
+
+// datagrams is a way to an echo, over a socket of a network.
+type datagrams struct {
+	net.PacketConn
+	to net.Addr
+}
+
+func (d datagrams) Write(b []byte) (int, error) { return d.WriteTo(b, d.to) }
+
+func (d datagrams) Read(b []byte) (int, error) {
+	n, _, err := d.ReadFrom(b)
+	return n, err
+}
+
+// packetEcho starts an echo of datagrams at bob, and returns alice's way to it.
+func packetEcho(t *testing.T, g ground) datagrams {
+	t.Helper()
+	open := func(name string) net.PacketConn {
+		pc, err := g.network(name).ListenPacket(t.Context(), net.JoinHostPort(g.host(name), "0"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = pc.Close() })
+		return pc
+	}
+	alice, bob := open("alice"), open("bob")
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		b := make([]byte, 2048)
+		for {
+			n, from, err := bob.ReadFrom(b)
+			if err != nil {
+				return
+			}
+			_, _ = bob.WriteTo(b[:n], from)
+		}
+	}()
+	t.Cleanup(func() {
+		_ = bob.Close()
+		<-done
+	})
+	return datagrams{alice, bob.LocalAddr()}
+}
+
+// streamEcho starts an echo of one connection at bob, and returns alice's end of it.
+func streamEcho(t *testing.T, g ground) net.Conn {
+	t.Helper()
+	ln, err := g.network("bob").Listen(t.Context(), network.RPC, net.JoinHostPort(g.host("bob"), "0"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		c, err := ln.Accept()
+		if err != nil {
+			return
+		}
+		defer func() { _ = c.Close() }()
+		_, _ = bufio.NewReader(c).WriteTo(c)
+	}()
+	conn, err := g.network("alice").Dial(t.Context(), network.RPC, ln.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = conn.Close()
+		_ = ln.Close()
+		<-done
+	})
+	return conn
+}
+
+// streamTrip is the median time of a byte there and back on a connection.
+func streamTrip(t *testing.T, conn net.Conn, n int) time.Duration {
+	t.Helper()
+	var trips []time.Duration
+	b := []byte{0}
+	_ = conn.SetDeadline(time.Now().Add(time.Minute))
+	for range n {
+		start := time.Now()
+		if _, err := conn.Write(b); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.ReadFull(conn, b); err != nil {
+			t.Fatal(err)
+		}
+		trips = append(trips, time.Since(start))
+	}
+	slices.Sort(trips)
+	return trips[n/2]
+}
+
+// streamRate is how many bytes a second a connection carries to the echo and back.
+func streamRate(t *testing.T, conn net.Conn, size int) float64 {
+	t.Helper()
+	sent := make(chan error, 1)
+	start := time.Now()
+	_ = conn.SetDeadline(start.Add(time.Minute))
+	go func() {
+		_, err := conn.Write(make([]byte, size))
+		sent <- err
+	}()
+	if _, err := io.ReadFull(conn, make([]byte, size)); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-sent; err != nil {
+		t.Fatal(err)
+	}
+	return float64(size) / time.Since(start).Seconds()
+}
+
+// TestSameNumbers sets the same fault from alice to bob on each ground, and holds what happens to datagrams and
+// connections to the same bounds.
+func TestSameNumbers(t *testing.T) {
+	for ground, start := range grounds {
+		t.Run(ground, func(t *testing.T) {
+			g := start(t, cast[:2])
+			there, n := [2]int{0, 1}, 2000
+			conn := packetEcho(t, g)
+			probe := func(what string, f flow) measured {
+				g.set(t, f, there)
+				defer g.heal(t)
+				m := measure(t, conn, n, time.Millisecond, 500*time.Millisecond)
+				t.Logf("%-20s %s", what, m)
+				checkShare(t, what+": lost", m.lost(), f.loss, n)
+				return m
+			}
+			within := func(what string, got, least, most time.Duration) {
+				t.Helper()
+				if got < least || got > most {
+					t.Errorf("%s: %s, want %s to %s", what, got, least, most)
+				}
+			}
+			// The machine may be busy: what a fault adds is certain, what the machine adds is not.
+			const busy = 40 * time.Millisecond
+			within("no fault", probe("no fault", flow{}).median, 0, busy)
+			rate := streamRate(t, streamEcho(t, g), 1_000_000)
+			g.set(t, flow{bandwidth: 500_000}, there)
+			rate2 := streamRate(t, streamEcho(t, g), 1_000_000)
+			t.Logf("%-20s %.0f kB/s, before %.0f kB/s", "bandwidth 500 kB/s", rate2/1000, rate/1000)
+			if rate2 < 250_000 || rate2 > 600_000 {
+				t.Errorf("a link of 500 kB/s carries %.0f", rate2)
+			}
+			g.heal(t)
+			if !g.full(t) {
+				return
+			}
+			slow := flow{latency: 50 * time.Millisecond}
+			within("latency", probe("latency 50ms", slow).median, slow.latency, slow.latency+busy)
+			g.set(t, slow, there)
+			trip := streamTrip(t, streamEcho(t, g), 40)
+			t.Logf("%-20s stream round trip %.1f ms", "latency 50ms", ms(trip))
+			within("latency of a stream", trip, slow.latency, slow.latency+busy)
+			g.heal(t)
+			m := probe("latency 50ms ± 20ms", flow{latency: 50 * time.Millisecond, jitter: 20 * time.Millisecond})
+			within("jitter, lowest", m.p5, 30*time.Millisecond, 45*time.Millisecond)
+			within("jitter, highest", m.p95, 60*time.Millisecond, 70*time.Millisecond+busy)
+			probe("loss 20%", flow{loss: 0.2})
+			m = probe("duplicate 10%", flow{duplicate: 0.1})
+			checkShare(t, "twice", float64(m.twice)/float64(m.back), 0.1, m.back)
+		})
+	}
+}
+
+// TestSameRoundTrip lets members measure a latency by their probes.
+func TestSameRoundTrip(t *testing.T) {
+	for ground, start := range grounds {
+		t.Run(ground, func(t *testing.T) {
+			t.Parallel()
+			g := start(t, cast[:3])
+			if !g.full(t) {
+				t.Skip("skipped: this kernel has no netem")
+			}
+			s := startGroup(t, g, cast[:3])
+			g.set(t, flow{latency: 50 * time.Millisecond}, [2]int{0, 1})
+			t.Logf("alice to bob %s", s.roundTrip(t, 0, 1, 50*time.Millisecond, 90*time.Millisecond))
+			t.Logf("bob to alice %s", s.roundTrip(t, 1, 0, 50*time.Millisecond, 90*time.Millisecond))
+			t.Logf("alice to carol %s", s.roundTrip(t, 0, 2, 1, 40*time.Millisecond))
+			s.see(t, everybody(cast[:3])...)
+		})
+	}
+}
