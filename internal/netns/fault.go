@@ -31,9 +31,6 @@ func (l *Lab) add(ctx context.Context, f *fault, d time.Duration) error {
 	if l.closed || l.hub == "" {
 		return errors.New("the lab does not run")
 	}
-	if f.flow.needsNetem() && l.abilities.Netem != nil {
-		return l.abilities.Netem
-	}
 	was := l.active
 	l.active = append(l.active[:len(l.active):len(l.active)], f)
 	if err := l.apply(ctx); err != nil {

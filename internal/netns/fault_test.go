@@ -40,6 +40,10 @@ qdisc replace dev eth0 parent 1:12 handle 4012: pfifo limit 66000`},
 		"from slow to cut": {was: map[place]flow{{0, everything}: slow}, want: map[place]flow{{0, everything}: cut}, lines: `
 filter delete dev eth0 parent 1: pref 19
 filter add dev eth0 parent 1: protocol ip pref 19 u32 match ip dst 10.0.0.2/32 flowid 1:2`},
+		"reordered": {want: map[place]flow{{0, everything}: {reorder: 0.05}}, lines: `
+class replace dev eth0 parent 1: classid 1:13 htb rate 100gbit quantum 60000
+qdisc replace dev eth0 parent 1:13 handle 2013: netem limit 66000 delay 10000us 0us reorder 95.000000%
+filter add dev eth0 parent 1: protocol ip pref 19 u32 match ip dst 10.0.0.2/32 flowid 1:13`},
 		"streams only": {want: map[place]flow{{0, streams}: cut}, lines: `
 filter add dev eth0 parent 1: protocol ip pref 17 u32 match ip dst 10.0.0.2/32 match ip protocol 6 0xff match ip dport 7946 0xffff flowid 1:2
 filter add dev eth0 parent 1: protocol ip pref 17 u32 match ip dst 10.0.0.2/32 match ip protocol 6 0xff match ip sport 7946 0xffff flowid 1:2`},

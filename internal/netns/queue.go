@@ -127,6 +127,10 @@ const queueLimit = 66_000
 // netem is the queue that makes all but drops and bandwidth.
 func (f flow) netem() string {
 	s := fmt.Sprintf("netem limit %d", queueLimit)
+	overtake := f.reorder
+	if f.reorder > 0 && f.latency == 0 && f.jitter == 0 {
+		f.latency, overtake = heldBack, 1-f.reorder
+	}
 	if f.latency > 0 || f.jitter > 0 {
 		s += fmt.Sprintf(" delay %dus %dus", f.latency.Microseconds(), f.jitter.Microseconds())
 	}
@@ -136,11 +140,15 @@ func (f flow) netem() string {
 	if f.duplicate > 0 {
 		s += " duplicate " + percent(f.duplicate)
 	}
-	if f.reorder > 0 {
-		s += " reorder " + percent(f.reorder)
+	// To netem, reorder is the share of the packets that do not wait; 0 is none of its values.
+	if f.reorder > 0 && overtake > 0 {
+		s += " reorder " + percent(overtake)
 	}
 	return s
 }
+
+// heldBack is how long a packet waits to let others overtake it, where there is no latency.
+const heldBack = 10 * time.Millisecond
 
 func (f flow) needsNetem() bool {
 	f.drop, f.bandwidth = false, 0
