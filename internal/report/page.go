@@ -35,10 +35,16 @@ type pageView struct {
 	Data   template.JS
 	Live   bool
 	Counts Counts
-	First  *testCase
+	First  *failure
 	Others int // how many more failed
 	Facts  []fact
 	Page   string // the title
+}
+
+// failure is a case that failed, as the template reads it.
+type failure struct {
+	Name, Group, Err string
+	Details          []string
 }
 
 type fact struct{ Name, Value string }
@@ -82,7 +88,7 @@ func renderPage(w io.Writer, r *Run, blocks []any, next string) error {
 	for _, c := range r.cases() {
 		if c.status == Failed {
 			if v.First == nil {
-				v.First = &c
+				v.First = &failure{c.name, c.group, c.err, c.details}
 			} else {
 				v.Others++
 			}
