@@ -64,11 +64,15 @@ type pageData struct {
 
 // WritePage writes a run as one HTML file that needs nothing else: no network, no other file.
 func WritePage(w io.Writer, r *Run) error {
-	return renderPage(w, r, []any{encode(r.Events)}, "")
+	a, err := loadAssets()
+	if err != nil {
+		return fmt.Errorf("page: %w", err)
+	}
+	return a.render(w, r, []any{encode(r.Events)}, "", false)
 }
 
-// renderPage writes the page; next is set on a live one.
-func renderPage(w io.Writer, r *Run, blocks []any, next string) error {
+// render writes the page. next is set where messages follow it, going while the run goes on.
+func (a assets) render(w io.Writer, r *Run, blocks []any, next string, going bool) error {
 	data, err := json.Marshal(pageData{
 		Peers: cleaned(r.Peers), Lives: cleanedLives(r.Lives), Steps: shortSteps(r.Steps), Sections: r.Sections, Gossip: r.Gossip,
 		Duration: r.Duration.Microseconds(), Blocks: blocks, Next: next,
@@ -76,22 +80,19 @@ func renderPage(w io.Writer, r *Run, blocks []any, next string) error {
 	if err != nil {
 		return fmt.Errorf("page: %w", err)
 	}
-	a, err := loadAssets()
-	if err != nil {
-		return fmt.Errorf("page: %w", err)
-	}
 	v := pageView{
 		Run: r, Style: template.CSS(a.style), Script: template.JS(a.script), CSP: a.policy(next != ""),
 		Data: template.JS(data), // json.Marshal escapes <, > and &, and so it cannot end the script element
-		Live: next != "", Counts: r.Count(), Facts: r.facts(), Page: orElse(r.Suite, r.File),
+		Live: going, Counts: r.Count(), Facts: r.facts(), Page: orElse(r.Suite, r.File),
 	}
 	for _, c := range r.cases() {
-		if c.status == Failed {
-			if v.First == nil {
-				v.First = &failure{c.name, c.group, c.err, c.details}
-			} else {
-				v.Others++
-			}
+		if c.status != Failed {
+			continue
+		}
+		if v.First == nil {
+			v.First = &failure{c.name, c.group, c.err, c.details}
+		} else {
+			v.Others++
 		}
 	}
 	if err := a.page.Execute(w, v); err != nil {

@@ -49,16 +49,12 @@ function drawSteps(g) {
         `${s.status}: ${s.line} ${s.text}\n${seconds(s.from)}, took ${took(s.took)}`));
     }
   });
-  let label = -1;
-  for (const s of run.sections) {
-    if (!inView(s.from, s.from)) continue;
-    const at = x(s.from);
-    g.append(svg("line", { x1: at, x2: at, y1: 2, y2: geo.height - 20, class: "section-line" }));
-    if (at < label) continue;
-    const words = cut(s.title, 28);
-    g.append(titled(svg("text", { x: at + 3, y: 12, class: "soft" }, words), s.title));
-    label = at + words.length * 6.4 + 12;
-  }
+  run.sections.forEach((s, i) => {
+    if (!inView(s.from, s.from)) return;
+    const at = x(s.from), next = run.sections[i + 1], room = ((next ? x(next.from) : geo.width) - at - 8) / 6.4;
+    g.append(titled(svg("line", { x1: at, x2: at, y1: 2, y2: geo.height - 20, class: "section-line" }), s.title));
+    if (room >= 3) g.append(titled(svg("text", { x: at + 3, y: 12, class: "soft" }, cut(s.title, Math.floor(room))), s.title));
+  });
 }
 
 // spansOf are the times in which a lane's peer ran.
