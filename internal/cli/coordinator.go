@@ -133,28 +133,27 @@ func runSuite(ctx context.Context, std Stdio, f *runFlags, security *node.Securi
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, ground.Close()) }()
-	sockets := ground.network
-	boot, err := startSuiteBootstrap(ctx, bootstrapConfig{listen: ground.bootstrap, network: sockets, security: security, log: log})
+	boot, err := startSuiteBootstrap(ctx, bootstrapConfig{listen: ground.bootstrap.listen, network: ground.bootstrap.network, security: security, log: log})
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, boot.Close()) }()
-	conn, err := node.Dial(sockets, security, boot.Addr())
+	conn, err := node.Dial(ground.coordinator.network, security, boot.Addr())
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, conn.Close()) }()
 	server := node.NewServer(node.ServerConfig{
-		Role: "coordinator", Name: "coordinator", Network: sockets, Security: security, Events: event.New("coordinator", event.Keep), Log: log,
+		Role: "coordinator", Name: "coordinator", Network: ground.coordinator.network, Security: security, Events: event.New("coordinator", event.Keep), Log: log,
 	})
 	defer func() { err = errors.Join(err, server.Close()) }()
 	runner := &processRunner{flags: f, suite: suite, ground: ground, bootstrap: boot.Addr(), log: log}
 	coordinator := testcoord.New(suite, testcoord.Options{
-		Runner: runner.runner(), Bootstrap: bootstrapv1.NewBootstrapServiceClient(conn),
+		Runner: runner.runner(), Bootstrap: bootstrapv1.NewBootstrapServiceClient(conn), Control: boot,
 		Out: std.Out, Color: isTerminal(std.Out) && wantColor(), Verbose: f.verbose, KeepGoing: f.keepGoing, Log: log,
 	})
 	testcoordv1.RegisterCoordinatorServiceServer(server, coordinator)
-	if err := server.Start(ctx, ground.listen); err != nil {
+	if err := server.Start(ctx, ground.coordinator.listen); err != nil {
 		return nil, bindError(err)
 	}
 	server.SetServing(true)

@@ -20,6 +20,8 @@ type Options struct {
 	// roster that each peer has logged does.
 	Bootstrap bootstrapv1.BootstrapServiceClient
 	Group     string
+	// Control is that service, where the suite may do to it what it wants; nil where it is somebody else's.
+	Control BootstrapControl
 	// Out gets one line per step and the summary; nil is nobody.
 	Out io.Writer
 	// Color allows colours in Out.
@@ -74,6 +76,7 @@ type Coordinator struct {
 	deaths   []*life           // guarded by mu; ends that nobody asked for
 	steps    uint64            // guarded by mu; the last id of a command
 	roster   int               // guarded by mu; -1 when not known
+	broke    chan struct{}     // guarded by mu; closed when the stream of rosters ends
 	closed   bool              // guarded by mu; the run is over
 }
 
@@ -94,7 +97,7 @@ func New(suite *Suite, opt Options) *Coordinator {
 	c := &Coordinator{
 		suite: suite, opt: opt, log: opt.Log.With().Str("component", "testcoord").Logger(),
 		print: &printer{out: opt.Out, color: opt.Color},
-		start: time.Now(), peers: map[string]*peer{}, watchers: map[*watcher]bool{}, roster: -1,
+		start: time.Now(), peers: map[string]*peer{}, watchers: map[*watcher]bool{}, roster: -1, broke: make(chan struct{}),
 	}
 	for _, name := range suite.Peers {
 		p := &peer{name: name}

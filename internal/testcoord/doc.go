@@ -25,6 +25,9 @@
 //	expect WHO never D PREDICATE         must not become true for that long
 //	lab sleep D                          the coordinator waits
 //	lab kill|stop|restart WHO            ends a peer (SIGKILL; asked to leave), or stops it and starts it again
+//	lab freeze|thaw WHO                  stops a peer's process, and lets it go on
+//	lab bootstrap stop|start|wipe        ends the bootstrap service, starts it again, makes it forget everything
+//	lab bootstrap slow D                 delays its answers
 //	WHO testfilter messagesView N TEXT   by the end of the run exactly N chat lines at WHO begin with TEXT
 //
 // WHO is a name, a comma list without blanks, p[1..3], or all: every peer that the suite has not

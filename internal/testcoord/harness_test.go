@@ -123,7 +123,7 @@ func fakeTable(p *fakePeer) *command.Table {
 			_, _ = fmt.Fprintln(env.Out, strings.Join(a.All("text"), " "))
 			return nil, nil
 		}),
-		spec("broadcast add", text, nothing), spec("broadcast del", text, nothing), spec("broadcast list", nil, nothing),
+		spec("bootstrap list", nil, nothing), spec("broadcast add", text, nothing), spec("broadcast del", text, nothing), spec("broadcast list", nil, nothing),
 		spec("member count", nil, func(context.Context, *app.Env, app.Args) (any, error) { return 3, nil }),
 		spec("member list", nil, func(context.Context, *app.Env, app.Args) (any, error) {
 			t := &app.Table{Columns: []string{"name", "state"}}
@@ -214,6 +214,8 @@ func (l *fakeLife) Done() <-chan struct{} { return l.done }
 func (l *fakeLife) Status() string        { return l.status }
 func (l *fakeLife) Terminate()            { l.die() }
 func (l *fakeLife) Kill()                 { l.die() }
+func (*fakeLife) Freeze() error           { return nil }
+func (*fakeLife) Thaw() error             { return nil }
 func (l *fakeLife) Tail(int) []string     { return []string{l.name + " says its last words"} }
 
 // get returns the current life of a peer; nil before its start.

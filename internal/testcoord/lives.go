@@ -104,6 +104,7 @@ func (c *Coordinator) end(l *life, parting string, patience time.Duration) error
 	if l.parting == "" && !l.isGone() {
 		l.parting = parting
 	}
+	_ = c.thawFrozen(l) // else it could not leave; one that cannot be thawed is killed below
 	asked := l.session != nil
 	if asked {
 		l.session.send(&testcoordv1.AttachResponse{What: &testcoordv1.AttachResponse_End{End: &testcoordv1.End{}}})
@@ -158,6 +159,10 @@ func (c *Coordinator) kill(l *life) error {
 	c.mu.Lock()
 	if l.parting == "" && !l.isGone() {
 		l.parting = "kill"
+	}
+	if l.frozen {
+		l.frozen = false
+		c.fault(l, false)
 	}
 	c.mu.Unlock()
 	l.process.Kill()

@@ -53,6 +53,7 @@ type life struct {
 	death    string
 	from, to time.Time   // when it began and ended
 	grace    *time.Timer // ends the wait for the other half
+	frozen   bool        // its process is stopped
 	seq      uint64      // the last event that arrived
 	calls    map[uint64]*call
 }
@@ -104,6 +105,8 @@ func (p *peer) why() string {
 		return "is ending (" + p.life.parting + ")"
 	case p.life.session == nil:
 		return "has not attached"
+	case p.life.frozen:
+		return "is frozen"
 	}
 	return "is up"
 }

@@ -22,11 +22,21 @@ func (c *Coordinator) watchRoster(ctx context.Context) {
 			}
 		}
 		c.log.Debug().Err(err).Msg("the stream of rosters ended")
+		c.rosterBroke()
 		select {
 		case <-time.After(pause):
 		case <-ctx.Done():
 		}
 	}
+}
+
+// rosterBroke notes that the roster is not known any more.
+func (c *Coordinator) rosterBroke() {
+	c.setRoster(-1)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	close(c.broke)
+	c.broke = make(chan struct{})
 }
 
 func (c *Coordinator) setRoster(size int) {

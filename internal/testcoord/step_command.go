@@ -230,7 +230,7 @@ func (c *Coordinator) startCall(name, line string) *call {
 	defer c.mu.Unlock()
 	p := c.peers[name]
 	k := &call{life: p.life, ended: make(chan struct{})}
-	if !p.life.isUp() {
+	if !p.life.isUp() || p.life.frozen {
 		k.err = &diedError{name: name, how: p.why()}
 		close(k.ended)
 		return k

@@ -14,14 +14,15 @@ import (
 // labActions are what the coordinator itself can do; those of a later version are true.
 var labActions = map[string]bool{
 	"sleep": false, "kill": false, "stop": false, "restart": false,
+	"freeze": false, "thaw": false, "bootstrap": false,
 	"partition": true, "heal": true, "latency": true, "loss": true, "duplicate": true, "reorder": true,
-	"bandwidth": true, "freeze": true, "thaw": true, "clock": true, "bootstrap": true,
+	"bandwidth": true, "clock": true,
 }
 
 // lab reads "lab ACTION …".
 func (p *parser) lab(l line) {
 	l = l.after(1)
-	known := []string{"kill", "restart", "sleep", "stop"}
+	known := []string{"bootstrap", "freeze", "kill", "restart", "sleep", "stop", "thaw"}
 	if len(l.words) == 0 {
 		p.fail(l, l.end(), "", "lab does what? %s", strings.Join(known, ", "))
 		return
@@ -37,12 +38,41 @@ func (p *parser) lab(l line) {
 		if d, ok := p.duration(l, 1); ok && p.nothingAfter(l, 2) {
 			p.step(l, sleepStep{d})
 		}
+	case verb.Text == "bootstrap":
+		p.labBootstrap(l)
 	default:
 		p.labPeers(l)
 	}
 }
 
-// labPeers reads "kill|stop|restart WHO …".
+// labBootstrap reads "bootstrap stop|start|wipe|slow D".
+func (p *parser) labBootstrap(l line) {
+	if len(l.words) == 1 {
+		p.fail(l, l.end(), "", "lab bootstrap does what? %s", strings.Join(bootstrapVerbs, ", "))
+		return
+	}
+	step := bootstrapStep{verb: l.words[1].Text}
+	if !slices.Contains(bootstrapVerbs, step.verb) {
+		p.fail(l, l.col(1), command.Nearest(step.verb, bootstrapVerbs), "lab bootstrap can %s, not %q", strings.Join(bootstrapVerbs, ", "), step.verb)
+		return
+	}
+	after := 2
+	if step.verb == "slow" {
+		after = 3
+		// "slow 0s" ends it, which no other duration may be.
+		if !l.is(2, "0s") && !l.is(2, "0") {
+			var ok bool
+			if step.delay, ok = p.duration(l, 2); !ok {
+				return
+			}
+		}
+	}
+	if p.nothingAfter(l, after) {
+		p.step(l, step)
+	}
+}
+
+// labPeers reads "kill|stop|restart|freeze|thaw WHO …".
 func (p *parser) labPeers(l line) {
 	step := &labStep{verb: l.words[0].Text}
 	if len(l.words) == 1 {
@@ -83,7 +113,7 @@ func (s sleepStep) run(ctx context.Context, _ *Coordinator) error {
 
 // labStep ends peers, or starts them again.
 type labStep struct {
-	verb string // kill, stop or restart
+	verb string // kill, stop, restart, freeze or thaw
 	who  who
 }
 
@@ -117,6 +147,10 @@ func (c *Coordinator) act(verb, name string) error {
 		return &diedError{name: name, how: why}
 	case verb == "kill":
 		return c.kill(l)
+	case verb == "freeze":
+		return c.freeze(l)
+	case verb == "thaw":
+		return c.thaw(l)
 	}
 	return c.end(l, "stop", c.opt.EndTimeout)
 }
