@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"net"
+	"net/netip"
 	"os/exec"
 	"strconv"
 
@@ -14,17 +15,22 @@ import (
 
 // ground is what the peers of a run stand on: the machine as it is, or a network of namespaces.
 type ground struct {
-	network           network.Network // that the coordinator and the bootstrap service use
-	listen, bootstrap string          // where these two listen
-	lab               *netns.Lab      // nil for the machine as it is
-	insecure          bool            // peers in namespaces may bind without TLS and a token
+	coordinator, bootstrap place
+	lab                    *netns.Lab // nil for the machine as it is
+	insecure               bool       // peers in namespaces may bind without TLS and a token
+}
+
+// place is where one of the coordinator's own servers listens, and with what.
+type place struct {
+	network network.Network
+	listen  string
 }
 
 // newGround starts the namespaces, if the user wants them. The caller calls Close, after the processes
 // of the run have ended.
 func newGround(ctx context.Context, f *runFlags, peers []string, log zerolog.Logger) (*ground, error) {
 	if !f.netns {
-		return &ground{network: network.System(), listen: f.listen, bootstrap: "127.0.0.1:0"}, nil
+		return &ground{coordinator: place{network.System(), f.listen}, bootstrap: place{network.System(), "127.0.0.1:0"}}, nil
 	}
 	lab, err := netns.New(netns.Config{Peers: peers, Log: log})
 	if err != nil {
@@ -33,8 +39,11 @@ func newGround(ctx context.Context, f *runFlags, peers []string, log zerolog.Log
 	if err := lab.Start(ctx); err != nil {
 		return nil, err
 	}
-	hub := net.JoinHostPort(lab.HubAddr().String(), "0")
-	return &ground{network: lab.Network(), listen: hub, bootstrap: hub, lab: lab, insecure: f.security.Insecure}, nil
+	at := func(n network.Network, addr netip.Addr) place { return place{n, net.JoinHostPort(addr.String(), "0")} }
+	return &ground{
+		coordinator: at(lab.HubNetwork(), lab.HubAddr()), bootstrap: at(lab.Network(netns.Bootstrap), lab.Addr(netns.Bootstrap)),
+		lab: lab, insecure: f.security.Insecure,
+	}, nil
 }
 
 // peer makes the command of a peer stand there. A peer has the same address in each of its lives.

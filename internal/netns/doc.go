@@ -6,18 +6,22 @@
 // that bridge. No link, address, route or rule is added to the namespace of the machine, so nothing can
 // collide with it, and nothing of it can be broken:
 //
-//	hub:    br0 10.213.0.1 ─┬─ p1 ──── eth0 10.213.0.2  :alice
-//	                        └─ p2 ──── eth0 10.213.0.3  :bob
+//	hub:    br0 10.213.0.1 ─┬─ p1 ──── eth0 10.213.0.2  :bootstrap
+//	                        ├─ p2 ──── eth0 10.213.0.3  :alice
+//	                        └─ p3 ──── eth0 10.213.0.4  :bob
 //
-// The coordinator and the bootstrap service stay in the coordinator's process. Their sockets are opened
-// in the hub (Lab.Network), for a socket stays in the namespace in which it was opened.
+// The coordinator and the bootstrap service stay in the coordinator's process, but their sockets are
+// opened in the hub (HubNetwork) and in a namespace like that of a peer (Network): a socket stays in the
+// namespace in which it was opened.
 //
-//	lab, err := netns.New(ctx, netns.Config{Peers: []string{"alice", "bob"}, Log: log})
-//	if err != nil {
-//		return err
-//	}
+//	lab, err := netns.New(netns.Config{Peers: []string{"alice", "bob"}, Log: log})
+//	…
 //	defer lab.Close()
+//	err = lab.Start(ctx)
+//	…
 //	cmd, err := lab.Command("alice", exec.Command("peerlab", "peer", …))
+//	…
+//	err = lab.Set(ctx, network.Rule{Kind: network.Partition, Groups: [][]string{{"alice"}, {"bob"}}})
 //
 // The work is done by the commands ip and tc of iproute2, not by a netlink library: a user can repeat
 // and look at each step by hand, their errors name what the kernel refused, and the binary gets no

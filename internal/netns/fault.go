@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"maps"
 	"net/netip"
+	"slices"
 	"time"
 )
 
 // fault is something that is wrong between two sets of peers, until it is healed or its time is over.
 type fault struct {
+	id    string          // empty for none
 	links map[[2]int]bool // from, to; by index
 	lanes [everything]bool
 	flow  flow
@@ -32,10 +34,16 @@ func (l *Lab) add(ctx context.Context, f *fault, d time.Duration) error {
 		return errors.New("the lab does not run")
 	}
 	was := l.active
-	l.active = append(l.active[:len(l.active):len(l.active)], f)
+	same := func(a *fault) bool { return f.id != "" && a.id == f.id }
+	l.active = append(slices.DeleteFunc(slices.Clone(was), same), f)
 	if err := l.apply(ctx); err != nil {
 		l.active = was
-		return errors.Join(err, l.apply(ctx))
+		return errors.Join(err, l.apply(context.WithoutCancel(ctx)))
+	}
+	for _, a := range was {
+		if same(a) {
+			a.stop(l)
+		}
 	}
 	if d > 0 {
 		l.expiring.Add(1)
@@ -49,12 +57,7 @@ func (l *Lab) expire(f *fault) {
 	defer l.expiring.Done()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	kept := l.active[:0:0]
-	for _, a := range l.active {
-		if a != f {
-			kept = append(kept, a)
-		}
-	}
+	kept := slices.DeleteFunc(slices.Clone(l.active), func(a *fault) bool { return a == f })
 	if l.closed || len(kept) == len(l.active) {
 		return
 	}

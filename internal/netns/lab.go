@@ -29,14 +29,18 @@ const MaxPeers = 1000
 // namespaces, so each lab may use the same, also beside a real network of these addresses.
 const DefaultSubnet = "10.213.0.0/16"
 
+// Bootstrap is the name of the bootstrap service's place, as rules of faults call it.
+const Bootstrap = "bootstrap"
+
 // linkGroup is the group of all links to peers in the hub, by which they are taken down at once.
 const linkGroup = "77"
 
 // Config is of one lab.
 type Config struct {
-	// Peers are the names of all that will be started, at most MaxPeers.
+	// Peers are the names of all that will be started, at most MaxPeers. The bootstrap service has a
+	// namespace beside them, and is called Bootstrap.
 	Peers []string
-	// Subnet is an IPv4 network with room for one address more than there are peers; the zero value is DefaultSubnet.
+	// Subnet is an IPv4 network with room for two addresses more than there are peers; the zero value is DefaultSubnet.
 	Subnet netip.Prefix
 	Log    zerolog.Logger
 }
@@ -46,7 +50,7 @@ type Lab struct {
 	cfg   Config
 	hub   string // the namespace with the bridge
 	log   zerolog.Logger
-	peers map[string]*peer // fixed
+	peers map[string]*peer // fixed; with the bootstrap service
 	order []*peer
 
 	abilities Abilities // valid after Start
@@ -79,16 +83,17 @@ func New(cfg Config) (*Lab, error) {
 		cfg.Subnet = netip.MustParsePrefix(DefaultSubnet)
 	}
 	cfg.Subnet = cfg.Subnet.Masked()
+	places := append([]string{Bootstrap}, cfg.Peers...)
 	if len(cfg.Peers) > MaxPeers {
 		return nil, fmt.Errorf("%d peers are too many: one bridge connects at most %d", len(cfg.Peers), MaxPeers)
 	}
 	// The first address names the network, the last all that are in it.
-	if bits := cfg.Subnet.Addr().BitLen() - cfg.Subnet.Bits(); !cfg.Subnet.Addr().Is4() || bits < 2 || bits < 31 && 1<<bits-2 < len(cfg.Peers)+1 {
-		return nil, fmt.Errorf("subnet %s has no room for %d IPv4 addresses", cfg.Subnet, len(cfg.Peers)+1)
+	if bits := cfg.Subnet.Addr().BitLen() - cfg.Subnet.Bits(); !cfg.Subnet.Addr().Is4() || bits < 2 || bits < 31 && 1<<bits-2 < len(places)+1 {
+		return nil, fmt.Errorf("subnet %s has no room for %d IPv4 addresses", cfg.Subnet, len(places)+1)
 	}
 	l := &Lab{cfg: cfg, log: cfg.Log.With().Str("component", "netns").Logger(), peers: map[string]*peer{}}
 	addr := l.HubAddr()
-	for i, name := range cfg.Peers {
+	for i, name := range places {
 		if !validPeer.MatchString(name) || l.peers[name] != nil {
 			return nil, fmt.Errorf("%q cannot be the name of a peer here: a letter, then letters, digits, ., _ and -, each name once", name)
 		}
@@ -100,10 +105,10 @@ func New(cfg Config) (*Lab, error) {
 	return l, nil
 }
 
-// HubAddr is the address of the bridge, at which the peers reach what is opened with Network.
+// HubAddr is the address of the bridge, at which the peers reach what is opened with HubNetwork.
 func (l *Lab) HubAddr() netip.Addr { return l.cfg.Subnet.Addr().Next() }
 
-// Addr is the address of a peer; the zero value if there is none of that name.
+// Addr is the address of a peer, or of the bootstrap service; the zero value if there is none of that name.
 func (l *Lab) Addr(name string) netip.Addr {
 	if p := l.peers[name]; p != nil {
 		return p.addr

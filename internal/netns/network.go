@@ -7,17 +7,22 @@ import (
 	"peerlab.example/peerlab/internal/network"
 )
 
-// Network opens real sockets in the hub, so that the peers reach them at HubAddr and they reach the
-// peers. Addresses must be literal IP addresses. It is valid after Start.
-func (l *Lab) Network() network.Network { return hubNetwork{l.hub, network.System()} }
+// HubNetwork opens real sockets in the hub, where no fault reaches. Valid after Start; addresses must be
+// literal IP addresses.
+func (l *Lab) HubNetwork() network.Network { return insideNetwork{l.hub, network.System()} }
 
-// hubNetwork is the network of the system, seen from a namespace.
-type hubNetwork struct {
+// Network opens real sockets of this process in the namespace of a peer, or of the bootstrap service, as HubNetwork does.
+func (l *Lab) Network(name string) network.Network {
+	return insideNetwork{l.Namespace(name), network.System()}
+}
+
+// insideNetwork is the network of the system, seen from a namespace.
+type insideNetwork struct {
 	ns     string
 	system network.Network
 }
 
-func (h hubNetwork) ListenPacket(ctx context.Context, addr string) (pc net.PacketConn, err error) {
+func (h insideNetwork) ListenPacket(ctx context.Context, addr string) (pc net.PacketConn, err error) {
 	err = inside(h.ns, func() error {
 		pc, err = h.system.ListenPacket(ctx, addr)
 		return err
@@ -25,7 +30,7 @@ func (h hubNetwork) ListenPacket(ctx context.Context, addr string) (pc net.Packe
 	return pc, err
 }
 
-func (h hubNetwork) Listen(ctx context.Context, ch network.Channel, addr string) (ln net.Listener, err error) {
+func (h insideNetwork) Listen(ctx context.Context, ch network.Channel, addr string) (ln net.Listener, err error) {
 	err = inside(h.ns, func() error {
 		ln, err = h.system.Listen(ctx, ch, addr)
 		return err
@@ -33,7 +38,7 @@ func (h hubNetwork) Listen(ctx context.Context, ch network.Channel, addr string)
 	return ln, err
 }
 
-func (h hubNetwork) Dial(ctx context.Context, ch network.Channel, addr string) (conn net.Conn, err error) {
+func (h insideNetwork) Dial(ctx context.Context, ch network.Channel, addr string) (conn net.Conn, err error) {
 	err = inside(h.ns, func() error {
 		conn, err = h.system.Dial(ctx, ch, addr)
 		return err

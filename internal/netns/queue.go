@@ -182,15 +182,14 @@ func (p place) noFilters() string {
 	return fmt.Sprintf("filter delete dev eth0 parent 1: pref %d", p.number())
 }
 
-// with is the flow with another fault on top: a newer latency, loss or the like takes the place of an older one.
+// with is the flow with another fault on top.
 func (f flow) with(g flow) flow {
+	either := func(a, b float64) float64 { return a + b - a*b }
 	f.drop = f.drop || g.drop
-	if g.latency > 0 || g.jitter > 0 {
-		f.latency, f.jitter = g.latency, g.jitter
+	f.latency, f.jitter = f.latency+g.latency, f.jitter+g.jitter
+	f.loss, f.duplicate, f.reorder = either(f.loss, g.loss), either(f.duplicate, g.duplicate), either(f.reorder, g.reorder)
+	if f.bandwidth == 0 || g.bandwidth > 0 && g.bandwidth < f.bandwidth {
+		f.bandwidth = g.bandwidth
 	}
-	f.loss = cmp.Or(g.loss, f.loss)
-	f.duplicate = cmp.Or(g.duplicate, f.duplicate)
-	f.reorder = cmp.Or(g.reorder, f.reorder)
-	f.bandwidth = cmp.Or(g.bandwidth, f.bandwidth)
 	return f
 }
