@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"html/template"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -74,7 +75,7 @@ func WritePage(w io.Writer, r *Run) error {
 // render writes the page. next is set where messages follow it, going while the run goes on.
 func (a assets) render(w io.Writer, r *Run, blocks []any, next string, going bool) error {
 	data, err := json.Marshal(pageData{
-		Peers: cleaned(r.Peers), Lives: cleanedLives(r.Lives), Steps: shortSteps(r.Steps), Sections: r.Sections, Gossip: r.Gossip,
+		Peers: cleaned(r.Peers), Lives: cleanedLives(r.Lives), Steps: shortSteps(r.Steps), Sections: cleanedSections(r.Sections), Gossip: r.Gossip,
 		Duration: r.Duration.Microseconds(), Blocks: blocks, Next: next,
 	})
 	if err != nil {
@@ -165,7 +166,9 @@ func (r *Run) facts() []fact {
 	put("Gossip profile", r.Gossip.Profile)
 	put("Tags", strings.Join(r.Tags, " "))
 	put("peerlab", r.Version)
-	put("Events", strconv.Itoa(len(r.Events)))
+	if len(r.Events) > 0 {
+		put("Events", strconv.Itoa(len(r.Events)))
+	}
 	if r.Missed > 0 {
 		put("Events lost on their way", strconv.FormatUint(r.Missed, 10))
 	}
@@ -216,6 +219,14 @@ func cleanedLives(lives []Life) []Life {
 	return out
 }
 
+func cleanedSections(sections []Section) []Section {
+	out := slices.Clone(sections)
+	for i := range out {
+		out[i].Title = shorten(command.Clean(out[i].Title))
+	}
+	return out
+}
+
 // shortSteps are the steps without what only the table shows.
 func shortSteps(steps []Step) []Step {
 	out := make([]Step, len(steps))
@@ -226,6 +237,7 @@ func shortSteps(steps []Step) []Step {
 }
 
 func (s Step) short() Step {
-	s.Text, s.Section, s.Err, s.Details = shorten(command.Clean(s.Text)), shorten(command.Clean(s.Section)), shorten(command.Clean(s.Err)), nil
+	s.Text, s.Section, s.Err = shorten(command.Clean(s.Text)), shorten(command.Clean(s.Section)), shorten(command.Clean(s.Err))
+	s.File, s.Details = "", nil
 	return s
 }
