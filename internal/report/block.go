@@ -96,11 +96,14 @@ func (c *encoder) word(s string) int {
 	return i
 }
 
-func shorten(s string) string {
-	if utf8.RuneCountInString(s) <= textShown {
+func shorten(s string) string { return cutTo(s, textShown) }
+
+// cutTo cuts a text to so many runes.
+func cutTo(s string, most int) string {
+	if utf8.RuneCountInString(s) <= most {
 		return s
 	}
-	return string([]rune(s)[:textShown]) + "…"
+	return string([]rune(s)[:most]) + "…"
 }
 
 // add takes an event in; it reports false when the page is full.

@@ -133,7 +133,7 @@ func TestBrowserShowsAHundredPeers(t *testing.T) {
 	eval[bool](b, `(() => { const s = document.querySelector("#belief-time"); s.value = 120; s.dispatchEvent(new Event("input")); return true; })()`)
 	b.frames()
 	t.Logf("the slider moved in %s", time.Since(begin))
-	for range 8 {
+	for range 12 {
 		b.press("#diagram", "+")
 	}
 	if n := eval[int](b, `document.querySelectorAll("#diagram .arrow").length`); n == 0 {
@@ -193,10 +193,11 @@ func TestBrowserOfNothing(t *testing.T) {
 }
 
 func TestBrowserFollowsARun(t *testing.T) {
-	b := openTab(t, 1280, 900)
 	l := NewLive()
 	srv := httptest.NewServer(l)
-	defer srv.Close()
+	t.Cleanup(srv.Close)
+	t.Cleanup(l.Close) // before the server, which waits for its streams
+	b := openTab(t, 1280, 900)
 	whole := partitionRun()
 	header := *whole
 	header.Steps, header.Events, header.Duration, header.Invariants, header.Problems = nil, nil, 0, nil, nil

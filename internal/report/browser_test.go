@@ -47,7 +47,7 @@ func openTab(t *testing.T, width, height int64) *tab {
 	if path == "" {
 		t.Skip("no browser: there is no chromium in PATH (Debian: apt-get install chromium)")
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 90*time.Second) // not the test's, which ends before the browser can
+	ctx, cancel := context.WithTimeout(context.Background(), 60*time.Second) // not the test's, which ends before the browser can
 	t.Cleanup(cancel)
 	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path),
 		chromedp.NoSandbox, chromedp.DisableGPU, chromedp.WindowSize(int(width), int(height)), chromedp.WSURLReadTimeout(60*time.Second))
@@ -78,7 +78,11 @@ func (b *tab) hear(e any) {
 	case *log.EventEntryAdded:
 		b.trouble = append(b.trouble, fmt.Sprintf("%s: %s %s", e.Entry.Level, e.Entry.Text, e.Entry.URL))
 	case *runtime.EventExceptionThrown:
-		b.trouble = append(b.trouble, e.ExceptionDetails.Text)
+		what := e.ExceptionDetails.Text
+		if e.ExceptionDetails.Exception != nil {
+			what += " " + e.ExceptionDetails.Exception.Description
+		}
+		b.trouble = append(b.trouble, what)
 	case *runtime.EventConsoleAPICalled:
 		b.trouble = append(b.trouble, fmt.Sprintf("console.%s: %v", e.Type, e.Args))
 	case *network.EventRequestWillBeSent:

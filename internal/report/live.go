@@ -25,6 +25,8 @@ type Live struct {
 	done     bool          // guarded by mu
 	wake     chan struct{} // guarded by mu; closed and replaced when there is something new
 	readers  int           // guarded by mu
+	closed   chan struct{} // by Close
+	once     sync.Once
 }
 
 // liveMessage is one message to the page.
@@ -36,7 +38,7 @@ type liveMessage struct {
 
 // NewLive returns a page that waits for a run.
 func NewLive() *Live {
-	l := &Live{wake: make(chan struct{})}
+	l := &Live{wake: make(chan struct{}), closed: make(chan struct{})}
 	l.Begin(&Run{Suite: "no run has begun"})
 	return l
 }
@@ -53,6 +55,9 @@ func (l *Live) Begin(r *Run) {
 	}
 	l.changed()
 }
+
+// Close ends all streams, so that the server can end: give it to http.Server.RegisterOnShutdown.
+func (l *Live) Close() { l.once.Do(func() { close(l.closed) }) }
 
 // copyOf is a run that its giver may go on changing.
 func (l *Live) copyOf(r *Run) *Run {

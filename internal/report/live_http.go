@@ -116,6 +116,9 @@ func (l *Live) follow(r *http.Request, s stream, epoch string, after uint64) {
 		case <-r.Context().Done():
 			silence.Stop()
 			return
+		case <-l.closed:
+			silence.Stop()
+			return
 		case <-silence.C:
 			if s.send(": nothing new\n\n") != nil {
 				return

@@ -27,6 +27,7 @@ func serveLive(t *testing.T) (*Live, *httptest.Server) {
 	l.Begin(&Run{Suite: "going", Peers: []string{"alice", "bob"}})
 	srv := httptest.NewServer(l)
 	t.Cleanup(srv.Close)
+	t.Cleanup(l.Close) // before the server, which waits for its streams
 	return l, srv
 }
 

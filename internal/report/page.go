@@ -122,7 +122,7 @@ func loadAssets() (assets, error) {
 		script += string(text)
 	}
 	page, err := template.New("page.html").Funcs(template.FuncMap{
-		"took": command.Duration, "at": at, "symbol": symbol, "clean": command.Clean, "first": firstLines,
+		"took": command.Duration, "at": at, "symbol": symbol, "clean": bounded, "first": firstLines,
 	}).ParseFS(pageFiles, "page/page.html")
 	return assets{style: string(style), script: script + "})();\n", page: page}, err
 }
@@ -190,6 +190,12 @@ func symbol(s Status) string {
 	}
 	return "–"
 }
+
+// longest is how much of one text the tables show, in runes.
+const longest = 1000
+
+// bounded is a text of others as the page shows it.
+func bounded(s string) string { return cutTo(command.Clean(s), longest) }
 
 // detailsShown is how many lines below a failure the page shows.
 const detailsShown = 60

@@ -78,4 +78,4 @@ function tell(e) {
   return log.words[e.a] ?? "";
 }
 
-for (const b of run.blocks) takeBlock(b);
+for (const b of run.blocks || []) takeBlock(b);
