@@ -41,7 +41,7 @@ func newGround(ctx context.Context, f *runFlags, peers []string, log zerolog.Log
 	}
 	at := func(n network.Network, addr netip.Addr) place { return place{n, net.JoinHostPort(addr.String(), "0")} }
 	return &ground{
-		coordinator: at(lab.HubNetwork(), lab.HubAddr()), bootstrap: at(lab.Network(netns.Bootstrap), lab.Addr(netns.Bootstrap)),
+		coordinator: at(lab.HubNetwork(), lab.HubAddr()), bootstrap: at(lab.Network(network.Bootstrap), lab.Addr(network.Bootstrap)),
 		lab: lab, insecure: f.security.Insecure,
 	}, nil
 }

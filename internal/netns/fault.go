@@ -67,7 +67,7 @@ func (l *Lab) expire(f *fault) {
 	}
 }
 
-// heal ends what is wrong on the links that match; a fault that has other links goes on there.
+// heal ends faults on the links that match; one that has other links goes on there.
 func (l *Lab) heal(ctx context.Context, matches func(from, to int) bool) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -13,6 +13,8 @@ import (
 	"sync"
 
 	"github.com/rs/zerolog"
+
+	"peerlab.example/peerlab/internal/network"
 )
 
 // Ports that peers bind in their namespaces. Faults on one channel are told apart by GossipPort, so all
@@ -29,16 +31,13 @@ const MaxPeers = 1000
 // namespaces, so each lab may use the same, also beside a real network of these addresses.
 const DefaultSubnet = "10.213.0.0/16"
 
-// Bootstrap is the name of the bootstrap service's place, as rules of faults call it.
-const Bootstrap = "bootstrap"
-
 // linkGroup is the group of all links to peers in the hub, by which they are taken down at once.
 const linkGroup = "77"
 
 // Config is of one lab.
 type Config struct {
 	// Peers are the names of all that will be started, at most MaxPeers. The bootstrap service has a
-	// namespace beside them, and is called Bootstrap.
+	// namespace beside them, and is called network.Bootstrap.
 	Peers []string
 	// Subnet is an IPv4 network with room for two addresses more than there are peers; the zero value is DefaultSubnet.
 	Subnet netip.Prefix
@@ -83,7 +82,7 @@ func New(cfg Config) (*Lab, error) {
 		cfg.Subnet = netip.MustParsePrefix(DefaultSubnet)
 	}
 	cfg.Subnet = cfg.Subnet.Masked()
-	places := append([]string{Bootstrap}, cfg.Peers...)
+	places := append([]string{network.Bootstrap}, cfg.Peers...)
 	if len(cfg.Peers) > MaxPeers {
 		return nil, fmt.Errorf("%d peers are too many: one bridge connects at most %d", len(cfg.Peers), MaxPeers)
 	}

@@ -47,7 +47,7 @@ func TestPeersReachEachOtherAndTheHub(t *testing.T) {
 	if got := comesBack(t, l, "alice", addr); got != 40 {
 		t.Errorf("%d of 40 datagrams came back", got)
 	}
-	ln, err := l.Network().Listen(t.Context(), network.RPC, l.HubAddr().String()+":0")
+	ln, err := l.HubNetwork().Listen(t.Context(), network.RPC, l.HubAddr().String()+":0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,7 +69,7 @@ func TestPeersReachEachOtherAndTheHub(t *testing.T) {
 	if from := in.RemoteAddr().(*net.TCPAddr).AddrPort().Addr(); from != l.Addr("alice") {
 		t.Errorf("the hub sees %s, not alice's address", from)
 	}
-	out, err := l.Network().Dial(t.Context(), network.RPC, addr)
+	out, err := l.HubNetwork().Dial(t.Context(), network.RPC, addr)
 	if err != nil {
 		t.Fatal(err)
 	}

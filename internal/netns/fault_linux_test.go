@@ -2,6 +2,7 @@ package netns
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net"
 	"net/netip"
@@ -59,25 +60,29 @@ filter add dev eth0 parent 1: protocol ip pref 17 u32 match ip dst 10.0.0.2/32 m
 	}
 }
 
-// between is a fault on links, from and to by index.
-func between(f flow, on []lane, links ...[2]int) *fault {
-	out := &fault{links: map[[2]int]bool{}, flow: f}
-	for _, link := range links {
-		out.links[link] = true
+// set puts a rule in force.
+func set(t *testing.T, l *Lab, rule string) {
+	t.Helper()
+	r, err := network.ParseRule(rule)
+	if err != nil {
+		t.Fatal(err)
 	}
-	for _, i := range on {
-		out.lanes[i] = true
+	if err := l.Set(t.Context(), r); err != nil {
+		t.Fatal(err)
 	}
-	return out
 }
 
-var allLanes = []lane{packets, streams, rpc}
+func heal(t *testing.T, l *Lab) {
+	t.Helper()
+	if err := l.Heal(t.Context(), nil, nil); err != nil {
+		t.Fatal(err)
+	}
+}
 
 func TestPartitionHealAndExpiry(t *testing.T) {
 	t.Parallel()
 	l := startLab(t, "alice", "bob", "carol")
 	bob, carol := startEcho(t, l, "bob", GossipPort), startEcho(t, l, "carol", GossipPort)
-	ctx := t.Context()
 	check := func(when string, wantBob, wantCarol int) {
 		t.Helper()
 		if b, c := comesBack(t, l, "alice", bob), comesBack(t, l, "alice", carol); b != wantBob || c != wantCarol {
@@ -85,24 +90,28 @@ func TestPartitionHealAndExpiry(t *testing.T) {
 		}
 	}
 	check("before", 40, 40)
-	if err := l.add(ctx, between(flow{drop: true}, allLanes, [2]int{1, 0}), 0); err != nil { // bob -> alice only
-		t.Fatal(err)
-	}
+	set(t, l, "partition bob -> alice")
 	check("one way", 0, 40)
-	if err := l.heal(ctx, func(int, int) bool { return true }); err != nil {
-		t.Fatal(err)
-	}
+	heal(t, l)
 	check("healed", 40, 40)
-	if err := l.add(ctx, between(flow{drop: true}, []lane{rpc}, [2]int{0, 1}), 0); err != nil {
-		t.Fatal(err)
-	}
-	check("rpc only", 40, 40)
-	if err := l.add(ctx, between(flow{drop: true}, allLanes, [2]int{0, 1}, [2]int{0, 2}), time.Second); err != nil {
-		t.Fatal(err)
-	}
-	check("both", 0, 0)
+	set(t, l, "partition alice | bob on streams,rpc")
+	check("streams and rpc only", 40, 40)
+	set(t, l, "partition * | alice for 1s")
+	check("from all", 0, 0)
 	l.expiring.Wait()
 	check("after its time", 40, 40)
+	set(t, l, "partition alice | bob | carol")
+	check("all from all", 0, 0)
+	if err := l.Heal(t.Context(), []string{"bob"}, []string{"alice"}); err != nil {
+		t.Fatal(err)
+	}
+	check("partly healed", 40, 0)
+	heal(t, l)
+	set(t, l, "partition alice | bob as cut")
+	set(t, l, "partition alice | carol for 1h as cut")
+	check("replaced", 40, 0)
+	set(t, l, "partition except alice carol as cut")
+	check("replaced again", 0, 40)
 }
 
 // TestPartitionIsSilent checks that a connection through a cut hangs, and goes on when that is healed.
@@ -110,7 +119,7 @@ func TestPartitionIsSilent(t *testing.T) {
 	t.Parallel()
 	l := startLab(t, "alice", "bob")
 	bob := startEcho(t, l, "bob", RPCPort)
-	conn, err := hubNetwork{l.Namespace("alice"), network.System()}.Dial(t.Context(), network.RPC, bob)
+	conn, err := l.Network("alice").Dial(t.Context(), network.RPC, bob)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -126,17 +135,13 @@ func TestPartitionIsSilent(t *testing.T) {
 	if err := say(); err != nil {
 		t.Fatal(err)
 	}
-	if err := l.add(t.Context(), between(flow{drop: true}, allLanes, [2]int{0, 1}, [2]int{1, 0}), 0); err != nil {
-		t.Fatal(err)
-	}
+	set(t, l, "partition alice | bob")
 	_ = conn.SetDeadline(time.Now().Add(500 * time.Millisecond))
 	var timeout net.Error
 	if err := say(); !asTimeout(err, &timeout) {
 		t.Fatalf("through a cut: %v, want a timeout", err)
 	}
-	if err := l.heal(t.Context(), func(int, int) bool { return true }); err != nil {
-		t.Fatal(err)
-	}
+	heal(t, l)
 	_ = conn.SetDeadline(time.Now().Add(30 * time.Second))
 	if _, err := io.ReadFull(conn, b); err != nil { // sent again by the kernel
 		t.Errorf("after the cut was healed: %v", err)
@@ -154,10 +159,8 @@ func TestBandwidth(t *testing.T) {
 	l := startLab(t, "alice", "bob")
 	bob := startEcho(t, l, "bob", RPCPort)
 	const rate, size = 250_000, 500_000
-	if err := l.add(t.Context(), between(flow{bandwidth: rate}, allLanes, [2]int{0, 1}), 0); err != nil {
-		t.Fatal(err)
-	}
-	conn, err := hubNetwork{l.Namespace("alice"), network.System()}.Dial(t.Context(), network.RPC, bob)
+	set(t, l, "bandwidth 250KB/s alice -> bob")
+	conn, err := l.Network("alice").Dial(t.Context(), network.RPC, bob)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -188,13 +191,14 @@ func TestFaultsThatFail(t *testing.T) {
 	bob := startEcho(t, l, "bob", GossipPort)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := l.add(ctx, between(flow{drop: true}, allLanes, [2]int{0, 1}), 0); err == nil {
+	cut := network.Rule{Kind: network.Partition, Groups: [][]string{{"alice"}, {"bob"}}}
+	if err := l.Set(ctx, cut); err == nil {
 		t.Error("a fault that was cancelled is no error")
 	}
 	if got := comesBack(t, l, "alice", bob); got != 40 {
 		t.Errorf("%d of 40 came back", got)
 	}
-	if err := l.add(t.Context(), between(flow{drop: true}, allLanes, [2]int{0, 1}), 0); err != nil {
+	if err := l.Set(t.Context(), cut); err != nil {
 		t.Error(err)
 	}
 	if got := comesBack(t, l, "alice", bob); got != 0 {
@@ -203,7 +207,7 @@ func TestFaultsThatFail(t *testing.T) {
 	if err := l.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if err := l.add(t.Context(), between(flow{drop: true}, allLanes, [2]int{0, 1}), 0); err == nil {
+	if err := l.Set(t.Context(), cut); err == nil {
 		t.Error("a fault in a lab that is closed is no error")
 	}
 }
@@ -214,17 +218,60 @@ func TestFlowsOfSeveralFaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	slow := flow{latency: time.Second}
-	l.active = []*fault{
-		between(slow, allLanes, [2]int{0, 1}),
-		between(flow{loss: 0.5}, []lane{packets}, [2]int{0, 1}, [2]int{1, 0}),
-		between(flow{latency: time.Minute}, []lane{rpc}, [2]int{0, 1}),
+	for _, text := range []string{
+		"latency 1s alice -> bob", "loss 50% alice | bob on packets", "latency 2s±1s alice -> bob on rpc",
+		"loss 50% bob -> alice on packets", "bandwidth 2KB/s bob -> bootstrap", "bandwidth 1KB/s * -> bootstrap except alice bootstrap",
+		"partition bootstrap -> bob",
+	} {
+		r, err := network.ParseRule(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		links, err := l.links(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		l.active = append(l.active, faultOf(r, links))
 	}
-	want := []map[place]flow{
-		{{1, packets}: {latency: time.Second, loss: 0.5}, {1, streams}: slow, {1, rpc}: {latency: time.Minute}},
-		{{0, packets}: {loss: 0.5}},
+	slow := flow{latency: time.Second}
+	want := []map[place]flow{ // of the bootstrap service, alice and bob
+		{{2, everything}: {drop: true}},
+		{{2, packets}: {latency: time.Second, loss: 0.5}, {2, streams}: slow, {2, rpc}: {latency: 3 * time.Second, jitter: time.Second}},
+		{{1, packets}: {loss: 0.75}, {0, everything}: {bandwidth: 1000}},
 	}
 	if diff := cmp.Diff(want, l.flows(), cmp.AllowUnexported(flow{}, place{})); diff != "" {
 		t.Error(diff)
+	}
+}
+
+func TestBadRules(t *testing.T) {
+	t.Parallel()
+	l, err := New(Config{Peers: []string{"a", "b"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.abilities.Netem = errors.New("no netem here")
+	between := func(names ...string) [][]string {
+		var groups [][]string
+		for _, name := range names {
+			groups = append(groups, []string{name})
+		}
+		return groups
+	}
+	for want, r := range map[string]network.Rule{
+		"above 0% and at most 100%":             {Kind: network.Loss, Percent: 101},
+		"loss: no netem here":                   {Kind: network.Loss, Percent: 1},
+		"latency: no netem here":                {Kind: network.Latency, Delay: 1},
+		"no kind of fault":                      {Kind: "fire"},
+		"no peer \"x\"\nthere is no peer \"y\"": {Kind: network.Partition, Groups: between("x", "a", "y")},
+		"no peer \"a\" or \"z\"":                {Kind: network.Partition, Except: [][2]string{{"a", "z"}}},
+		"does not run":                          {Kind: network.Partition, Groups: between("a", "b")},
+	} {
+		if err := l.Set(t.Context(), r); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%+v: %v, want %q", r, err, want)
+		}
+	}
+	if err := l.Heal(t.Context(), []string{"a"}, []string{"x"}); err == nil {
+		t.Error("healed a link of a peer that is not there")
 	}
 }

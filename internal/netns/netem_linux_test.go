@@ -21,7 +21,8 @@ func TestNetem(t *testing.T) {
 		"all":       {latency: 20 * time.Millisecond, loss: 0.1, duplicate: 0.1, bandwidth: 1e6},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if err := l.add(t.Context(), between(f, allLanes, [2]int{0, 1}), 0); err != nil {
+			fault := &fault{links: map[[2]int]bool{{1, 2}: true}, lanes: [everything]bool{true, true, true}, flow: f}
+			if err := l.add(t.Context(), fault, 0); err != nil {
 				t.Fatal(err)
 			}
 			m := measure(t, conn, n, time.Millisecond, 500*time.Millisecond)
@@ -33,9 +34,7 @@ func TestNetem(t *testing.T) {
 					t.Errorf("round trip %s, want %s", m.median, f.latency)
 				}
 			}
-			if err := l.heal(t.Context(), func(int, int) bool { return true }); err != nil {
-				t.Fatal(err)
-			}
+			heal(t, l)
 		})
 	}
 }

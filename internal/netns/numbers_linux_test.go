@@ -129,14 +129,16 @@ func TestSameNumbers(t *testing.T) {
 	for ground, start := range grounds {
 		t.Run(ground, func(t *testing.T) {
 			g := start(t, cast[:2])
-			there, n := [2]int{0, 1}, 2000
-			conn := packetEcho(t, g)
-			probe := func(what string, f flow) measured {
-				g.set(t, f, there)
-				defer g.heal(t)
+			conn, n := packetEcho(t, g), 2000
+			probe := func(fault string, loss float64) measured {
+				t.Helper()
+				if fault != "" {
+					g.set(t, fault+" alice -> bob")
+					defer g.heal(t)
+				}
 				m := measure(t, conn, n, time.Millisecond, 500*time.Millisecond)
-				t.Logf("%-20s %s", what, m)
-				checkShare(t, what+": lost", m.lost(), f.loss, n)
+				t.Logf("%-20s %s", fault, m)
+				checkShare(t, fault+": lost", m.lost(), loss, n)
 				return m
 			}
 			within := func(what string, got, least, most time.Duration) {
@@ -145,34 +147,45 @@ func TestSameNumbers(t *testing.T) {
 					t.Errorf("%s: %s, want %s to %s", what, got, least, most)
 				}
 			}
-			// The machine may be busy: what a fault adds is certain, what the machine adds is not.
-			const busy = 40 * time.Millisecond
-			within("no fault", probe("no fault", flow{}).median, 0, busy)
-			rate := streamRate(t, streamEcho(t, g), 1_000_000)
-			g.set(t, flow{bandwidth: 500_000}, there)
-			rate2 := streamRate(t, streamEcho(t, g), 1_000_000)
-			t.Logf("%-20s %.0f kB/s, before %.0f kB/s", "bandwidth 500 kB/s", rate2/1000, rate/1000)
-			if rate2 < 250_000 || rate2 > 600_000 {
-				t.Errorf("a link of 500 kB/s carries %.0f", rate2)
-			}
-			g.heal(t)
+			within("no fault", probe("", 0).median, 0, busy)
+			sameRate(t, g)
 			if !g.full(t) {
 				return
 			}
-			slow := flow{latency: 50 * time.Millisecond}
-			within("latency", probe("latency 50ms", slow).median, slow.latency, slow.latency+busy)
-			g.set(t, slow, there)
+			const slow = 50 * time.Millisecond
+			within("latency", probe("latency 50ms", 0).median, slow, slow+busy)
+			g.set(t, "latency 50ms alice -> bob")
 			trip := streamTrip(t, streamEcho(t, g), 40)
 			t.Logf("%-20s stream round trip %.1f ms", "latency 50ms", ms(trip))
-			within("latency of a stream", trip, slow.latency, slow.latency+busy)
+			within("latency of a stream", trip, slow, slow+busy)
 			g.heal(t)
-			m := probe("latency 50ms ± 20ms", flow{latency: 50 * time.Millisecond, jitter: 20 * time.Millisecond})
+			m := probe("latency 50ms±20ms", 0)
 			within("jitter, lowest", m.p5, 30*time.Millisecond, 45*time.Millisecond)
 			within("jitter, highest", m.p95, 60*time.Millisecond, 70*time.Millisecond+busy)
-			probe("loss 20%", flow{loss: 0.2})
-			m = probe("duplicate 10%", flow{duplicate: 0.1})
+			probe("loss 20%", 0.2)
+			m = probe("duplicate 10%", 0)
 			checkShare(t, "twice", float64(m.twice)/float64(m.back), 0.1, m.back)
+			m = probe("reorder 10%", 0)
+			if m.late < n/50 || m.late > n/4 {
+				t.Errorf("of %d datagrams, %d came late", n, m.late)
+			}
 		})
+	}
+}
+
+// busy is how much a machine that does other things may add: what a fault adds is certain, this is not.
+const busy = 40 * time.Millisecond
+
+// sameRate limits the bandwidth of a stream.
+func sameRate(t *testing.T, g ground) {
+	t.Helper()
+	free := streamRate(t, streamEcho(t, g), 1_000_000)
+	g.set(t, "bandwidth 500KB/s alice -> bob")
+	defer g.heal(t)
+	rate := streamRate(t, streamEcho(t, g), 1_000_000)
+	t.Logf("%-20s %.0f kB/s, without %.0f kB/s", "bandwidth 500KB/s", rate/1000, free/1000)
+	if rate < 250_000 || rate > 600_000 {
+		t.Errorf("a link of 500 kB/s carries %.0f", rate)
 	}
 }
 
@@ -186,7 +199,7 @@ func TestSameRoundTrip(t *testing.T) {
 				t.Skip("skipped: this kernel has no netem")
 			}
 			s := startGroup(t, g, cast[:3])
-			g.set(t, flow{latency: 50 * time.Millisecond}, [2]int{0, 1})
+			g.set(t, "latency 50ms alice -> bob")
 			t.Logf("alice to bob %s", s.roundTrip(t, 0, 1, 50*time.Millisecond, 90*time.Millisecond))
 			t.Logf("bob to alice %s", s.roundTrip(t, 1, 0, 50*time.Millisecond, 90*time.Millisecond))
 			t.Logf("alice to carol %s", s.roundTrip(t, 0, 2, 1, 40*time.Millisecond))

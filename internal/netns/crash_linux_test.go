@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"peerlab.example/peerlab/internal/network"
 )
 
 func TestAbandoned(t *testing.T) {
@@ -172,20 +174,21 @@ func TestBadConfigs(t *testing.T) {
 		"cannot be the name":         {Peers: []string{"alice", "../x"}},
 		"each name once":             {Peers: []string{"alice", "alice"}},
 		"too many":                   {Peers: many},
-		"no room for 3 IPv4":         {Peers: []string{"a", "b"}, Subnet: netip.MustParsePrefix("10.0.0.0/30")},
-		"no room for 2 IPv4":         {Peers: []string{"a"}, Subnet: netip.MustParsePrefix("fd00::/64")},
+		"no room for 4 IPv4":         {Peers: []string{"a", "b"}, Subnet: netip.MustParsePrefix("10.0.0.0/30")},
+		"no room for 3 IPv4":         {Peers: []string{"a"}, Subnet: netip.MustParsePrefix("fd00::/64")},
 		"10.0.0.9/32 has no room":    {Subnet: netip.MustParsePrefix("10.0.0.9/32")},
 		"\"\" cannot be the name of": {Peers: []string{""}},
+		"\"bootstrap\" cannot be":    {Peers: []string{"bootstrap"}},
 	} {
 		if _, err := New(c); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v: %v, want %q", c, err, want)
 		}
 	}
-	l, err := New(Config{Peers: []string{"a"}, Subnet: netip.MustParsePrefix("10.0.0.0/30")})
+	l, err := New(Config{Peers: []string{"a"}, Subnet: netip.MustParsePrefix("10.0.0.0/29")})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if l.HubAddr().String() != "10.0.0.1" || l.Addr("a").String() != "10.0.0.2" || l.Addr("b").IsValid() || l.Namespace("b") != "" {
+	if l.HubAddr().String() != "10.0.0.1" || l.Addr("a").String() != "10.0.0.3" || l.Addr("b").IsValid() || l.Namespace("b") != "" {
 		t.Errorf("hub %s, a %s, b %s", l.HubAddr(), l.Addr("a"), l.Addr("b"))
 	}
 	if _, err := l.Command("a", exec.Command("true")); err == nil {
@@ -205,14 +208,9 @@ func TestManyPeers(t *testing.T) {
 	began := time.Now()
 	l := startLab(t, names...)
 	t.Logf("built in %s", time.Since(began))
-	cut := between(flow{drop: true}, allLanes)
-	for a := range 50 {
-		for b := 50; b < 100; b++ {
-			cut.links[[2]int{a, b}], cut.links[[2]int{b, a}] = true, true
-		}
-	}
+	cut := network.Rule{Kind: network.Partition, Groups: [][]string{names[:50], names[50:]}}
 	began = time.Now()
-	if err := l.add(t.Context(), cut, 0); err != nil {
+	if err := l.Set(t.Context(), cut); err != nil {
 		t.Fatal(err)
 	}
 	t.Logf("cut in %s", time.Since(began))
@@ -237,7 +235,7 @@ func TestClosedNetwork(t *testing.T) {
 	if err := l.Close(); err != nil {
 		t.Fatal(err)
 	}
-	ln, err := l.Network().Listen(t.Context(), "", "127.0.0.1:0")
+	ln, err := l.HubNetwork().Listen(t.Context(), "", "127.0.0.1:0")
 	if err == nil {
 		_ = ln.Close()
 		t.Error("a listener in a namespace that is gone")

@@ -3,6 +3,7 @@ package netns
 import (
 	"context"
 	"fmt"
+	"net"
 	"slices"
 	"strings"
 	"testing"
@@ -21,8 +22,8 @@ type ground interface {
 	// network is what a peer sends with, and host the address it binds.
 	network(name string) network.Network
 	host(name string) string
-	// set puts a fault on links by index; heal ends all.
-	set(t *testing.T, f flow, links ...[2]int)
+	// set puts a rule in force; heal ends all.
+	set(t *testing.T, rule string)
 	heal(t *testing.T)
 	// full reports whether it can make all faults, and not only cuts and bandwidth.
 	full(t *testing.T) bool
@@ -31,6 +32,7 @@ type ground interface {
 // grounds are all grounds, by name; each starts one for some peers.
 var grounds = map[string]func(t *testing.T, peers []string) ground{
 	"kernel": func(t *testing.T, peers []string) ground { return kernelGround{startLab(t, peers...)} },
+	"rules":  newRulesGround,
 }
 
 // kernelGround is a lab. Sockets that this process opens in the namespaces are used as if they were
@@ -38,23 +40,19 @@ var grounds = map[string]func(t *testing.T, peers []string) ground{
 type kernelGround struct{ *Lab }
 
 func (g kernelGround) network(name string) network.Network {
-	return hubNetwork{g.Namespace(name), network.System()}
+	return g.Network(name)
 }
 
 func (g kernelGround) host(name string) string { return g.Addr(name).String() }
 
-func (g kernelGround) set(t *testing.T, f flow, links ...[2]int) {
+func (g kernelGround) set(t *testing.T, rule string) {
 	t.Helper()
-	if err := g.add(t.Context(), between(f, allLanes, links...), 0); err != nil {
-		t.Fatal(err)
-	}
+	set(t, g.Lab, rule)
 }
 
 func (g kernelGround) heal(t *testing.T) {
 	t.Helper()
-	if err := g.Lab.heal(t.Context(), func(int, int) bool { return true }); err != nil {
-		t.Fatal(err)
-	}
+	heal(t, g.Lab)
 }
 
 func (g kernelGround) full(t *testing.T) bool {
@@ -63,6 +61,56 @@ func (g kernelGround) full(t *testing.T) bool {
 	}
 	return g.abilities.Netem == nil
 }
+
+// rulesGround are peers on loopback, each with the rules of package network.
+type rulesGround struct {
+	hosts  map[string]string
+	faults map[string]*network.Faults
+}
+
+func newRulesGround(t *testing.T, peers []string) ground {
+	g := rulesGround{map[string]string{}, map[string]*network.Faults{}}
+	names := map[string]string{}
+	for i, name := range peers {
+		g.hosts[name] = fmt.Sprintf("127.213.0.%d", i+2)
+		names[g.hosts[name]] = name
+	}
+	for i, name := range peers {
+		f := network.NewFaults(network.System(), uint64(i)) //nolint:gosec // small
+		f.Bind(name, func(addr string) string {
+			host, _, _ := net.SplitHostPort(addr)
+			return names[host]
+		}, nil)
+		g.faults[name] = f
+		t.Cleanup(func() { _ = f.Close() })
+	}
+	return g
+}
+
+func (g rulesGround) network(name string) network.Network { return g.faults[name] }
+
+func (g rulesGround) host(name string) string { return g.hosts[name] }
+
+func (g rulesGround) set(t *testing.T, rule string) {
+	t.Helper()
+	r, err := network.ParseRule(rule)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range g.faults {
+		if _, err := f.Set(r); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func (g rulesGround) heal(*testing.T) {
+	for _, f := range g.faults {
+		f.HealAll()
+	}
+}
+
+func (rulesGround) full(*testing.T) bool { return true }
 
 // group is some members on a ground.
 type group struct {
