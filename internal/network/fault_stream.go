@@ -113,7 +113,10 @@ func (c *faultConn) touched(d direction) bool {
 func (c *faultConn) Read(b []byte) (int, error) {
 	if !c.reading.Load() {
 		n, err := c.Conn.Read(b)
-		if !c.touched(in) || errors.Is(err, os.ErrDeadlineExceeded) || c.isClosed() {
+		switch {
+		case err != nil && c.isClosed():
+			return n, net.ErrClosed
+		case !c.touched(in), errors.Is(err, os.ErrDeadlineExceeded):
 			return n, err
 		}
 		// A rule was set meanwhile: what has just come is the first that it holds up.

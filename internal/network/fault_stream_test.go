@@ -1,0 +1,371 @@
+package network
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"math/rand/v2"
+	"net"
+	"os"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// conns is a connection from alice to bob, with faults of alice.
+func (l *faultLab) conns(f *Faults) (near, far net.Conn) {
+	l.t.Helper()
+	ln, err := l.at(bob).Listen(l.t.Context(), RPC, ":0")
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	if near, err = f.Dial(l.t.Context(), RPC, ln.Addr().String()); err != nil {
+		l.t.Fatal(err)
+	}
+	if far, err = ln.Accept(); err != nil {
+		l.t.Fatal(err)
+	}
+	l.t.Cleanup(func() { _, _, _ = near.Close(), far.Close(), ln.Close() })
+	return near, far
+}
+
+// noise is that many bytes that are nowhere alike.
+func noise(n int) []byte {
+	b := make([]byte, n)
+	r := rand.NewChaCha8([32]byte{1})
+	_, _ = r.Read(b)
+	return b
+}
+
+// passes writes data in pieces, closes, and checks what comes; it returns how long that took.
+func passes(t *testing.T, from, to net.Conn, data []byte, piece int, each func(i int)) time.Duration {
+	t.Helper()
+	start := time.Now()
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for i := 0; i*piece < len(data); i++ {
+			if each != nil {
+				each(i)
+			}
+			if _, err := from.Write(data[i*piece : min(len(data), (i+1)*piece)]); err != nil {
+				t.Errorf("write: %v", err)
+				break
+			}
+		}
+		if err := from.Close(); err != nil {
+			t.Errorf("close: %v", err)
+		}
+	})
+	got, err := io.ReadAll(to)
+	if err != nil || !bytes.Equal(got, data) {
+		t.Errorf("%d of %d bytes came, in order: %v; %v", len(got), len(data), bytes.HasPrefix(data, got), err)
+	}
+	wg.Wait()
+	return time.Since(start)
+}
+
+func TestStreamsLoseNothing(t *testing.T) {
+	for _, rule := range []string{
+		"latency 100ms±100ms", "loss 30%", "duplicate 50%", "reorder 50%", "bandwidth 100KB/s", "bandwidth 1GB/s",
+		"partition for 7s", "loss 100% for 7s", "partition alice -> bob for 7s", "partition bob -> alice for 7s",
+	} {
+		for _, before := range []bool{true, false} {
+			t.Run(rule, func(t *testing.T) {
+				inFaultLab(t, func(l *faultLab) {
+					f := l.at(alice)
+					if before {
+						set(l.t, f, rule)
+					}
+					near, far := l.conns(f)
+					turn := func(i int) {
+						if i == 10 && !before {
+							set(l.t, f, rule)
+						}
+					}
+					passes(l.t, near, far, noise(500_000), 7777, turn)
+					near, far = l.conns(f)
+					passes(l.t, far, near, noise(500_000), 7777, turn)
+				})
+			})
+		}
+	}
+}
+
+func TestStreamsLoseNothingWhileRulesChange(t *testing.T) {
+	inFaultLab(t, func(l *faultLab) {
+		f := l.at(alice)
+		near, far := l.conns(f)
+		r := rand.New(rand.NewPCG(3, 4))
+		change := func(i int) {
+			if i%20 == 0 {
+				rule := anyRule(r)
+				rule.Groups, rule.OneWay, rule.Channels, rule.For, rule.Except = nil, false, nil, time.Second, nil
+				if _, err := f.Set(rule); err != nil {
+					l.t.Error(err)
+				}
+				<-time.After(time.Duration(r.IntN(2000)) * time.Millisecond)
+			}
+			if i%70 == 0 {
+				f.HealAll()
+			}
+		}
+		passes(l.t, near, far, noise(2_000_000), 4000, change)
+	})
+}
+
+func TestStreamLatency(t *testing.T) {
+	inFaultLab(t, func(l *faultLab) {
+		f := l.at(alice)
+		set(l.t, f, "latency 100ms alice -> bob")
+		set(l.t, f, "latency 30ms bob -> alice")
+		start := time.Now()
+		near, far := l.conns(f)
+		if took := time.Since(start); took != 130*time.Millisecond {
+			l.t.Errorf("dialling took %s", took)
+		}
+		// A round trip, and 2 MB in one go: latency is not paid for each piece.
+		b := make([]byte, 4)
+		start = time.Now()
+		_, _ = near.Write([]byte("ping"))
+		_, _ = io.ReadFull(far, b)
+		there := time.Since(start)
+		_, _ = far.Write([]byte("pong"))
+		_, err := io.ReadFull(near, b)
+		if there != 100*time.Millisecond || time.Since(start) != 130*time.Millisecond || err != nil {
+			l.t.Errorf("%s there, %s in all, %v", there, time.Since(start), err)
+		}
+		if took := passes(l.t, near, far, noise(2_000_000), 1000, nil); took != 100*time.Millisecond {
+			l.t.Errorf("2 MB took %s", took)
+		}
+	})
+}
+
+func TestStreamBandwidthIsThatOfTheLink(t *testing.T) {
+	inFaultLab(t, func(l *faultLab) {
+		f := l.at(alice)
+		set(l.t, f, "bandwidth 100KB/s")
+		set(l.t, f, "bandwidth 1MB/s")
+		a1, b1 := l.conns(f)
+		a2, b2 := l.conns(f)
+		var wg sync.WaitGroup
+		start := time.Now()
+		wg.Go(func() { passes(l.t, a1, b1, noise(500_000), 1000, nil) })
+		wg.Go(func() { passes(l.t, a2, b2, noise(500_000), 1000, nil) })
+		wg.Wait()
+		if took := time.Since(start); took < 9900*time.Millisecond || took > 10100*time.Millisecond {
+			l.t.Errorf("1 MB at 100 KB/s took %s", took)
+		}
+	})
+}
+
+func TestStreamLossIsLateness(t *testing.T) {
+	inFaultLab(t, func(l *faultLab) {
+		f := l.at(alice)
+		near, far := l.conns(f)
+		set(l.t, f, "loss 20%")
+		late, buf := 0, make([]byte, 100)
+		for range 1000 {
+			start := time.Now()
+			if _, err := near.Write(noise(100)); err != nil {
+				l.t.Fatal(err)
+			}
+			if _, err := io.ReadFull(far, buf); err != nil {
+				l.t.Fatal(err)
+			}
+			switch took := time.Since(start); {
+			case took == 0:
+			case took%resend == 0:
+				late++
+			default:
+				l.t.Errorf("%s late", took)
+			}
+		}
+		if late < 160 || late > 240 { // 200, with a standard deviation of 13
+			l.t.Errorf("%d of 1000 were late", late)
+		}
+	})
+}
+
+func TestAPartitionedStreamIsSilent(t *testing.T) {
+	inFaultLab(t, func(l *faultLab) {
+		f := l.at(alice)
+		near, far := l.conns(f)
+		set(l.t, f, "partition alice | bob")
+
+		// Writes are taken until the buffer is full, and then wait for the deadline.
+		start := time.Now()
+		_ = near.SetDeadline(start.Add(3 * time.Second))
+		data := noise(lineBytes + 1000)
+		n, err := near.Write(data)
+		if n != lineBytes || !errors.Is(err, os.ErrDeadlineExceeded) || time.Since(start) != 3*time.Second {
+			l.t.Errorf("wrote %d after %s, %v", n, time.Since(start), err)
+		}
+		if _, err := far.Write([]byte("answer")); err != nil {
+			l.t.Error(err)
+		}
+		_ = near.SetReadDeadline(time.Now().Add(time.Second))
+		if n, err := near.Read(make([]byte, 10)); !errors.Is(err, os.ErrDeadlineExceeded) {
+			l.t.Errorf("read %d, %v", n, err)
+		}
+		_ = far.SetReadDeadline(time.Now().Add(time.Minute))
+		if n, err := far.Read(make([]byte, 10)); !errors.Is(err, os.ErrDeadlineExceeded) {
+			l.t.Errorf("the other end read %d, %v", n, err)
+		}
+		// A deadline that changes wakes who waits.
+		_ = near.SetDeadline(time.Time{})
+		go func() {
+			<-time.After(time.Second)
+			_ = near.SetReadDeadline(time.Now().Add(time.Second))
+		}()
+		start = time.Now()
+		if _, err := near.Read(make([]byte, 10)); !errors.Is(err, os.ErrDeadlineExceeded) || time.Since(start) != 2*time.Second {
+			l.t.Errorf("%v after %s", err, time.Since(start))
+		}
+		_ = near.SetReadDeadline(time.Time{})
+
+		f.HealAll()
+		_ = far.SetReadDeadline(time.Time{})
+		got := make([]byte, lineBytes)
+		if _, err := io.ReadFull(far, got); err != nil || !bytes.Equal(got, data[:lineBytes]) {
+			l.t.Errorf("after healing: %v", err)
+		}
+		if n, err := near.Read(got); string(got[:n]) != "answer" || err != nil {
+			l.t.Errorf("after healing: %q, %v", got[:n], err)
+		}
+	})
+}
+
+func TestCloseOfAPartitionedStream(t *testing.T) {
+	inFaultLab(t, func(l *faultLab) {
+		f := l.at(alice)
+		for _, healed := range []bool{true, false} {
+			near, far := l.conns(f)
+			set(l.t, f, "partition alice | bob")
+			_, _ = near.Write([]byte("last words"))
+			waits := make(chan error)
+			go func() {
+				_, err := near.Read(make([]byte, 1))
+				waits <- err
+			}()
+			<-time.After(time.Second)
+			if err := near.Close(); err != nil {
+				l.t.Error(err)
+			}
+			if err := <-waits; !errors.Is(err, net.ErrClosed) {
+				l.t.Errorf("who read got %v", err)
+			}
+			if _, err := near.Write([]byte("x")); !errors.Is(err, net.ErrClosed) {
+				l.t.Errorf("write on closed: %v", err)
+			}
+			if err := near.Close(); !errors.Is(err, net.ErrClosed) {
+				l.t.Errorf("close again: %v", err)
+			}
+			start := time.Now()
+			want := ""
+			if healed {
+				want = "last words"
+				go func() {
+					<-time.After(time.Minute)
+					f.HealAll()
+				}()
+			}
+			got, err := io.ReadAll(far)
+			if string(got) != want || err != nil || healed && time.Since(start) != time.Minute || !healed && time.Since(start) != linger {
+				l.t.Errorf("healed %v: %q, %v after %s", healed, got, err, time.Since(start))
+			}
+		}
+	})
+}
+
+func TestDialOverACutLink(t *testing.T) {
+	for _, rule := range []string{"partition", "partition alice -> bob", "partition bob -> alice", "loss 100%"} {
+		t.Run(rule, func(t *testing.T) {
+			inFaultLab(t, func(l *faultLab) {
+				f := l.at(alice)
+				ln, err := l.at(bob).Listen(t.Context(), RPC, ":0")
+				if err != nil {
+					l.t.Fatal(err)
+				}
+				defer ln.Close()
+				set(l.t, f, rule)
+				ctx, cancel := context.WithTimeout(l.t.Context(), 3*time.Second)
+				defer cancel()
+				start := time.Now()
+				var ne net.Error
+				if _, err := f.Dial(ctx, RPC, ln.Addr().String()); !errors.As(err, &ne) || !ne.Timeout() || time.Since(start) != 3*time.Second {
+					l.t.Errorf("%v after %s", err, time.Since(start))
+				}
+				start = time.Now()
+				if _, err := f.Dial(l.t.Context(), RPC, ln.Addr().String()); err == nil || time.Since(start) != dialTimeout {
+					l.t.Errorf("without an end: %v after %s", err, time.Since(start))
+				}
+				go func() {
+					<-time.After(time.Second)
+					f.HealLink("bob", "alice")
+				}()
+				start = time.Now()
+				c, err := f.Dial(l.t.Context(), RPC, ln.Addr().String())
+				if err != nil || time.Since(start) != time.Second {
+					l.t.Fatalf("healed: %v after %s", err, time.Since(start))
+				}
+				_ = c.Close()
+				set(l.t, f, "latency 1s")
+				start = time.Now()
+				if _, err := f.Dial(l.t.Context(), RPC, bob+":1"); !errors.Is(err, syscall.ECONNREFUSED) || time.Since(start) != 2*time.Second {
+					l.t.Errorf("to nobody: %v after %s", err, time.Since(start))
+				}
+			})
+		})
+	}
+}
+
+func TestAResetIsSilentTooUntilHealed(t *testing.T) {
+	inFaultLab(t, func(l *faultLab) {
+		f := l.at(alice)
+		near, _ := l.conns(f)
+		set(l.t, f, "partition")
+		go func() {
+			<-time.After(time.Second)
+			l.memory.Kill(bob)
+			<-time.After(time.Second)
+			f.HealAll()
+		}()
+		start := time.Now()
+		if _, err := near.Read(make([]byte, 1)); !errors.Is(err, syscall.ECONNRESET) || time.Since(start) != 2*time.Second {
+			l.t.Errorf("%v after %s", err, time.Since(start))
+		}
+		if _, err := near.Write([]byte("x")); !errors.Is(err, syscall.EPIPE) {
+			l.t.Errorf("write: %v", err)
+		}
+	})
+}
+
+func TestCloseEndsWhatFaultsHold(t *testing.T) {
+	inFaultLab(t, func(l *faultLab) {
+		f := l.at(alice)
+		near, far := l.conns(f)
+		set(l.t, f, "partition")
+		_, _ = near.Write([]byte("never sent"))
+		ends := make(chan error)
+		go func() {
+			_, err := near.Read(make([]byte, 1))
+			ends <- err
+		}()
+		go func() { // goes on without faults
+			c, err := f.Dial(context.Background(), RPC, far.LocalAddr().String())
+			if err == nil {
+				err = c.Close()
+			}
+			ends <- err
+		}()
+		<-time.After(time.Second)
+		if err := f.Close(); err != nil {
+			l.t.Error(err)
+		}
+		if a, b := <-ends, <-ends; (a == nil) == (b == nil) {
+			l.t.Errorf("%v, %v", a, b)
+		}
+	})
+}
