@@ -37,8 +37,9 @@ type Entry struct {
 type Life struct {
 	Peer     string
 	From, To time.Duration // To is the end of the run where nothing ended it before
-	// Ended is whether the process ended within the run, by itself or because the suite ended it.
+	// Ended is whether the process ended within the run, by itself or because the suite ended it; How says which.
 	Ended bool
+	How   string
 }
 
 // Violation is one thing that must not be.

@@ -22,6 +22,8 @@ type Options struct {
 	Group     string
 	// Control is that service, where the suite may do to it what it wants; nil where it is somebody else's.
 	Control BootstrapControl
+	// Faults puts rules of the network in force where the runner does; nil where the peers do.
+	Faults Faults
 	// Out gets one line per step and the summary; nil is nobody.
 	Out io.Writer
 	// Color allows colours in Out.
@@ -60,11 +62,13 @@ type Coordinator struct {
 	print *printer
 
 	// Of the run, used by its goroutine only:
-	result  *Result
-	section *SectionRecord
-	filters []*pendingFilter
-	told    int      // how many of deaths are reported
-	details []string // what to show below the step that runs, though it did not fail
+	result     *Result
+	section    *SectionRecord
+	filters    []*pendingFilter
+	faults     []string // the commands that put the rules in force that are in force, in order
+	faultCount int      // how many rules the suite has set
+	told       int      // how many of deaths are reported
+	details    []string // what to show below the step that runs, though it did not fail
 
 	group sync.WaitGroup // streams, and watchers of processes
 

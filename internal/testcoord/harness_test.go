@@ -111,6 +111,10 @@ func fakeTable(p *fakePeer) *command.Table {
 	specs := []app.Spec{
 		spec("init", nil, func(context.Context, *app.Env, app.Args) (any, error) { p.group.join(p); return nil, nil }),
 		spec("noop", nil, nothing),
+		spec("fault", text, func(_ context.Context, _ *app.Env, a app.Args) (any, error) {
+			p.log.Emit(shown("faults", strings.Join(a.All("text"), " ")))
+			return nil, nil
+		}),
 		spec("accuse", text, func(_ context.Context, _ *app.Env, a app.Args) (any, error) {
 			p.log.Emit(lost(a.All("text")[0]))
 			return nil, nil

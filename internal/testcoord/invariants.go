@@ -1,6 +1,7 @@
 package testcoord
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -77,12 +78,13 @@ func (c *Coordinator) judgeInvariants() {
 	if len(c.suite.Invariants) == 0 {
 		return
 	}
-	log, missed := c.eventLog()
+	log, missed := c.Log()
 	for _, inv := range c.suite.Invariants {
 		check, _ := invariant.Find(inv.Name) // it was parsed
 		begin := time.Now()
 		violations := check.Run(log, inv.Within)
-		rec := StepRecord{Line: inv.Line, Text: inv.Text, Status: Passed, Start: begin.Sub(c.start), Duration: time.Since(begin)}
+		c.result.Invariants = append(c.result.Invariants, InvariantRecord{Name: inv.Name, Violations: violations})
+		rec := StepRecord{Line: inv.Line, Text: inv.Text, Invariant: true, Status: Passed, Start: begin.Sub(c.start), Duration: time.Since(begin)}
 		switch {
 		case len(violations) > 0:
 			rec.Status, rec.Err = Failed, violations[0].Message
@@ -113,8 +115,9 @@ func details(violations []invariant.Violation) []string {
 	return out
 }
 
-// eventLog is the run so far, and how many events never arrived.
-func (c *Coordinator) eventLog() (log invariant.Log, missed uint64) {
+// Log is what is known of the run so far, and how many events never arrived. Before the end of Run it lacks what is still
+// to come.
+func (c *Coordinator) Log() (log invariant.Log, missed uint64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now := time.Now()
@@ -128,7 +131,7 @@ func (c *Coordinator) eventLog() (log invariant.Log, missed uint64) {
 		for _, l := range p.lives {
 			life := invariant.Life{Peer: name, From: l.from.Sub(c.start), To: log.End}
 			if l.isGone() {
-				life.To, life.Ended = l.to.Sub(c.start), true
+				life.To, life.Ended, life.How = l.to.Sub(c.start), true, cmp.Or(l.parting, "died")
 			}
 			log.Lives = append(log.Lives, life)
 		}

@@ -1,6 +1,10 @@
 package testcoord
 
-import "time"
+import (
+	"time"
+
+	"peerlab.example/peerlab/internal/invariant"
+)
 
 // Status is how a step ended.
 type Status string
@@ -21,6 +25,9 @@ type Result struct {
 	Passed, Failed, Skipped int
 	Steps                   []StepRecord
 	Sections                []SectionRecord
+	Invariants              []InvariantRecord
+	// Start is when the run began.
+	Start time.Time
 	// Problems are what went wrong outside of steps, such as a peer that died. They fail the run.
 	Problems []string
 	// Duration is that of the whole run; Ready that until all peers had attached.
@@ -42,9 +49,17 @@ type StepRecord struct {
 	Status  Status
 	// Start is the time since the start of the run; Duration how long the step took.
 	Start, Duration time.Duration
+	// Invariant is set for the verdict on one, which Invariants has too.
+	Invariant bool
 	// Err says why it failed; Details are the lines below that.
 	Err     string
 	Details []string
+}
+
+// InvariantRecord is an invariant and what violated it.
+type InvariantRecord struct {
+	Name       string
+	Violations []invariant.Violation
 }
 
 // SectionRecord is a section and how long it took.

@@ -15,7 +15,7 @@ func (c *Coordinator) Run(ctx context.Context) (*Result, error) {
 	c.mu.Lock()
 	c.start = begin
 	c.mu.Unlock()
-	c.result = &Result{Suite: c.suite.Name, File: c.suite.File, Peers: len(c.suite.Peers)}
+	c.result = &Result{Suite: c.suite.Name, File: c.suite.File, Peers: len(c.suite.Peers), Start: begin}
 	work, cancel := context.WithCancel(ctx)
 	if c.suite.Timeout > 0 {
 		work, cancel = context.WithTimeoutCause(ctx, c.suite.Timeout, fmt.Errorf("the suite was not done within %s", c.suite.Timeout))

@@ -15,14 +15,15 @@ import (
 var labActions = map[string]bool{
 	"sleep": false, "kill": false, "stop": false, "restart": false,
 	"freeze": false, "thaw": false, "bootstrap": false,
-	"partition": true, "heal": true, "latency": true, "loss": true, "duplicate": true, "reorder": true,
-	"bandwidth": true, "clock": true,
+	"partition": false, "heal": false, "latency": false, "loss": false, "duplicate": false, "reorder": false,
+	"bandwidth": false, "clock": true,
 }
 
 // lab reads "lab ACTION …".
 func (p *parser) lab(l line) {
 	l = l.after(1)
-	known := []string{"bootstrap", "freeze", "kill", "restart", "sleep", "stop", "thaw"}
+	known := append([]string{"bootstrap", "freeze", "heal", "kill", "restart", "sleep", "stop", "thaw"}, faultKinds...)
+	slices.Sort(known)
 	if len(l.words) == 0 {
 		p.fail(l, l.end(), "", "lab does what? %s", strings.Join(known, ", "))
 		return
@@ -40,6 +41,10 @@ func (p *parser) lab(l line) {
 		}
 	case verb.Text == "bootstrap":
 		p.labBootstrap(l)
+	case verb.Text == "heal":
+		p.labHeal(l)
+	case slices.Contains(faultKinds, verb.Text):
+		p.labFault(l)
 	default:
 		p.labPeers(l)
 	}
@@ -128,10 +133,14 @@ func (s *labStep) run(ctx context.Context, c *Coordinator) error {
 		work.Go(func() { errs[i] = c.act(s.verb, name) })
 	}
 	work.Wait()
-	if err := errors.Join(errs...); err != nil || s.verb != "restart" {
-		return err
+	err = errors.Join(errs...)
+	if err == nil && s.verb == "restart" {
+		err = c.startPeers(ctx, names)
 	}
-	return c.startPeers(ctx, names)
+	if err == nil && (s.verb == "restart" || s.verb == "thaw") {
+		err = c.teachFaults(ctx, names)
+	}
+	return err
 }
 
 // act ends one peer. To restart one that has ended already is fine, to kill or stop it is not.

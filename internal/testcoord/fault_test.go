@@ -1,0 +1,73 @@
+package testcoord
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"testing"
+
+	"peerlab.example/peerlab/internal/network"
+)
+
+// TestFaults has rules told to all peers that run, and to those that start again or go on; healing is told like
+// everything else, in its order.
+func TestFaults(t *testing.T) {
+	t.Parallel()
+	l, r, err := run(t, `peers alice bob carol
+all noop
+lab freeze carol
+lab partition alice | bob carol
+lab latency 100ms±20ms alice -> bob on packets for 10s
+lab loss 10%
+lab heal alice bob
+lab restart bob
+lab thaw carol
+lab sleep 1s
+lab heal
+lab restart bob
+lab sleep 1s
+`, Options{}, nil)
+	if err != nil || !r.OK() {
+		t.Fatalf("%v, %v\n%s", r.OK(), err, l.out.String())
+	}
+	rules := []string{"partition alice | bob carol as lab1", "latency 100ms±20ms alice -> bob on packets for 10s as lab2", "loss 10% as lab3", "heal alice bob"}
+	lasting := slices.Delete(slices.Clone(rules), 1, 2)
+	for name, want := range map[string][]string{
+		"alice": append(slices.Clone(rules), "heal"),
+		"bob":   append(append(slices.Clone(rules), lasting...), "heal"),
+		"carol": append(slices.Clone(lasting), "heal"),
+	} {
+		var got []string
+		for _, e := range l.c.peers[name].log {
+			if s := e.GetShown(); s.GetView() == "faults" {
+				got = append(got, s.GetText())
+			}
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%s was told\n%s\nwant\n%s", name, strings.Join(got, "\n"), strings.Join(want, "\n"))
+		}
+	}
+}
+
+// kernel is a runner's own faults.
+type kernel struct{ did []string }
+
+func (k *kernel) Set(_ context.Context, r network.Rule) error {
+	k.did = append(k.did, r.String())
+	return nil
+}
+
+func (k *kernel) Heal(_ context.Context, some, others []string) error {
+	k.did = append(k.did, "heal "+strings.Join(some, ",")+" "+strings.Join(others, ","))
+	return nil
+}
+
+// TestFaultsOfTheRunner leaves the peers alone.
+func TestFaultsOfTheRunner(t *testing.T) {
+	t.Parallel()
+	k := &kernel{}
+	_, r, err := run(t, "peers alice bob\nall noop\nlab partition alice | bob\nlab heal alice bob\nlab heal\n", Options{Faults: k}, nil)
+	if want := []string{"partition alice | bob as lab1", "heal alice bob", "heal  "}; err != nil || !r.OK() || !slices.Equal(k.did, want) {
+		t.Errorf("%v %v %q, want %q", err, r.OK(), k.did, want)
+	}
+}
