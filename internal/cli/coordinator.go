@@ -14,6 +14,7 @@ import (
 	"peerlab.example/peerlab/internal/command"
 	"peerlab.example/peerlab/internal/event"
 	"peerlab.example/peerlab/internal/node"
+	"peerlab.example/peerlab/internal/report"
 	"peerlab.example/peerlab/internal/testcoord"
 	bootstrapv1 "peerlab.example/peerlab/proto/peerlab/bootstrap/v1"
 	testcoordv1 "peerlab.example/peerlab/proto/peerlab/testcoord/v1"
@@ -44,6 +45,7 @@ type runFlags struct {
 	keepGoing bool
 	netns     bool
 	plan      plan
+	reports   reportFlags
 }
 
 func newCoordinatorRun(std Stdio, apps []func() app.App) *cobra.Command {
@@ -68,6 +70,7 @@ func newCoordinatorRun(std Stdio, apps []func() app.App) *cobra.Command {
 	cmd.Flags().BoolVar(&f.netns, "netns", false, "give each peer a network namespace with an own address; needs root on Linux")
 	cmd.MarkFlagsMutuallyExclusive("netns", "listen")
 	f.plan.add(cmd)
+	f.reports.add(cmd)
 	cmd.Flags().BoolVar(&f.keepGoing, "keep-going", false, "go on after a step that failed")
 	return cmd
 }
@@ -127,7 +130,7 @@ func (f *runFlags) logger(std Stdio) (zerolog.Logger, error) {
 }
 
 // runSuite runs one suite with a bootstrap service and a coordinator of its own.
-func runSuite(ctx context.Context, std Stdio, f *runFlags, security *node.Security, log zerolog.Logger, suite *testcoord.Suite) (result *testcoord.Result, err error) {
+func runSuite(ctx context.Context, std Stdio, f *runFlags, security *node.Security, log zerolog.Logger, suite *testcoord.Suite) (run *report.Run, err error) {
 	ground, err := newGround(ctx, f, suite.Peers, log)
 	if err != nil {
 		return nil, err
@@ -149,7 +152,7 @@ func runSuite(ctx context.Context, std Stdio, f *runFlags, security *node.Securi
 	defer func() { err = errors.Join(err, server.Close()) }()
 	runner := &processRunner{flags: f, suite: suite, ground: ground, bootstrap: boot.Addr(), log: log}
 	coordinator := testcoord.New(suite, testcoord.Options{
-		Runner: runner.runner(), Bootstrap: bootstrapv1.NewBootstrapServiceClient(conn), Control: boot,
+		Runner: runner.runner(), Bootstrap: bootstrapv1.NewBootstrapServiceClient(conn), Control: boot, Faults: ground.faults(),
 		Out: std.Out, Color: isTerminal(std.Out) && wantColor(), Verbose: f.verbose, KeepGoing: f.keepGoing, Log: log,
 	})
 	testcoordv1.RegisterCoordinatorServiceServer(server, coordinator)
@@ -161,7 +164,9 @@ func runSuite(ctx context.Context, std Stdio, f *runFlags, security *node.Securi
 	if f.verbose {
 		_, _ = fmt.Fprintf(std.Out, "coordinator listens on %s\n", server.Addr())
 	}
-	return coordinator.Run(ctx)
+	result, err := coordinator.Run(ctx)
+	known, missed := coordinator.Log()
+	return reportOf(suite, ground.runner(), result, known, missed), err
 }
 
 // processRunner starts this very program again, once for each peer.
@@ -203,4 +208,20 @@ func (r *processRunner) command(name string) (*exec.Cmd, error) {
 	// The same name as this process was called by, for programs that are several in one.
 	cmd.Args[0] = os.Args[0]
 	return r.ground.peer(name, cmd)
+}
+
+// runner is how reports call what starts the peers.
+func (g *ground) runner() string {
+	if g.lab != nil {
+		return "netns"
+	}
+	return "process"
+}
+
+// faults are those of the kernel, in namespaces; nil where the peers have rules of their own.
+func (g *ground) faults() testcoord.Faults {
+	if g.lab != nil {
+		return g.lab
+	}
+	return nil
 }

@@ -20,6 +20,7 @@ import (
 	"peerlab.example/peerlab/app"
 	"peerlab.example/peerlab/internal/command"
 	"peerlab.example/peerlab/internal/node"
+	"peerlab.example/peerlab/internal/report"
 	"peerlab.example/peerlab/internal/testcoord"
 )
 
@@ -113,7 +114,8 @@ func (s *session) once(ctx context.Context, paths []string) error {
 		return err
 	}
 	r := &runs{session: s, suites: suites, many: len(suites) > 1 || s.flags.plan.rounds() != 1}
-	err = r.all(ctx)
+	r.reports.flags = s.flags.reports
+	err = errors.Join(r.all(ctx), r.reports.write())
 	if i := interrupted(ctx); i != nil {
 		return i
 	}
@@ -176,10 +178,11 @@ type runs struct {
 	suites []*testcoord.Suite
 	many   bool // more than one run
 
-	mu     sync.Mutex
-	done   int      // guarded by mu
-	failed []string // guarded by mu; descriptions
-	err    error    // guarded by mu; of a run that could not be made
+	mu      sync.Mutex
+	done    int      // guarded by mu
+	failed  []string // guarded by mu; descriptions
+	err     error    // guarded by mu; of a run that could not be made
+	reports reports  // guarded by mu
 }
 
 // all runs each suite in each round, so many at once as the plan allows, until one fails where the plan says so.
@@ -230,29 +233,40 @@ func (r *runs) one(ctx context.Context, suite *testcoord.Suite, round int) bool 
 		title = fmt.Sprintf("%s, round %d", suite.Name, round)
 		_, _ = fmt.Fprintf(std.Out, "-- round %d of %s\n", round, command.Clean(suite.Name))
 	}
-	if flags.logs != "" && r.many {
-		flags.logs = filepath.Join(flags.logs, fmt.Sprintf("%s-%d", fileName(suite.Name), round))
+	if flags.logs != "" {
+		flags.logs = filepath.Join(flags.logs, r.folder(suite, round))
 	}
-	var result *testcoord.Result
+	var run *report.Run
 	err := makeLogs(flags.logs)
 	if err == nil {
-		result, err = runSuite(ctx, std, &flags, r.security, r.log, suite)
+		run, err = runSuite(ctx, std, &flags, r.security, r.log, suite)
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	_, _ = r.std.Out.Write(shown.Bytes())
 	r.done++
+	if run != nil {
+		err = errors.Join(err, r.reports.add(run, r.folder(suite, round)))
+	}
 	switch {
 	case err != nil:
 		if r.err == nil && ctx.Err() == nil {
 			r.err = err
 		}
 		return false
-	case !result.OK():
+	case !run.OK():
 		r.failed = append(r.failed, title)
 		return !r.flags.plan.untilFailure
 	}
 	return true
+}
+
+// folder is where the files of a run go, below what the flags say; "" when there is only one run.
+func (r *runs) folder(suite *testcoord.Suite, round int) string {
+	if !r.many {
+		return ""
+	}
+	return fmt.Sprintf("%s-%d", fileName(suite.Name), round)
 }
 
 func makeLogs(dir string) error {

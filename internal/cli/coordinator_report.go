@@ -1,0 +1,196 @@
+package cli
+
+import (
+	"bytes"
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"peerlab.example/peerlab/internal/invariant"
+	"peerlab.example/peerlab/internal/membership"
+	"peerlab.example/peerlab/internal/node"
+	"peerlab.example/peerlab/internal/report"
+	"peerlab.example/peerlab/internal/testcoord"
+)
+
+// reportFlags say what is written of runs.
+type reportFlags struct {
+	dir   string
+	junit string
+	tap   string
+	json  string
+}
+
+func (f *reportFlags) add(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	flags.StringVar(&f.dir, "report", "", "folder for all that is known of a run: report.html, junit.xml, report.tap, run.json, events.jsonl; of several runs, a folder in it each")
+	flags.StringVar(&f.junit, "junit", "", "file for all runs as JUnit XML")
+	flags.StringVar(&f.tap, "tap", "", "file for all runs as TAP")
+	flags.StringVar(&f.json, "json", "", "file for the event log of a run as JSON lines")
+}
+
+// reports collects what is to be written when all runs are over.
+type reports struct {
+	flags reportFlags
+	runs  []*report.Run
+}
+
+// add takes a run, and writes its own folder at once: what ends later must not lose it. dir is the run's name when
+// there are several, else empty.
+func (r *reports) add(run *report.Run, dir string) error {
+	if r.flags.junit != "" || r.flags.tap != "" || r.flags.json != "" {
+		r.runs = append(r.runs, run)
+	}
+	if r.flags.dir == "" {
+		return nil
+	}
+	if err := report.Write(run, filepath.Join(r.flags.dir, dir)); err != nil {
+		return fmt.Errorf("--report: %w", err)
+	}
+	return nil
+}
+
+// write writes the files of all runs.
+func (r *reports) write() error {
+	if len(r.runs) == 0 {
+		return nil
+	}
+	return errors.Join(
+		writeTo("--junit", r.flags.junit, func(w io.Writer) error { return report.WriteJUnit(w, r.runs...) }),
+		writeTo("--tap", r.flags.tap, func(w io.Writer) error { return report.WriteTAP(w, r.runs...) }),
+		writeTo("--json", r.flags.json, func(w io.Writer) error {
+			for _, run := range r.runs {
+				if err := report.WriteEvents(w, run.Events); err != nil {
+					return err
+				}
+			}
+			return nil
+		}),
+	)
+}
+
+// writeTo writes a file, in full or not at all.
+func writeTo(flag, path string, write func(io.Writer) error) error {
+	if path == "" {
+		return nil
+	}
+	var b bytes.Buffer
+	err := write(&b)
+	if err == nil {
+		err = os.WriteFile(path+".new", b.Bytes(), 0o600)
+	}
+	if err == nil {
+		err = os.Rename(path+".new", path)
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", flag, err)
+	}
+	return nil
+}
+
+// reportOf is a run as reports know it.
+func reportOf(suite *testcoord.Suite, runner string, result *testcoord.Result, log invariant.Log, missed uint64) *report.Run {
+	run := &report.Run{
+		Suite: suite.Name, File: suite.File, Tags: suite.Tags, Peers: suite.Peers, Runner: runner, Version: node.VersionLine(),
+		Start: result.Start, Duration: result.Duration, Ready: result.Ready, Interrupted: result.Interrupted,
+		Missed: missed, Events: alignedEvents(log), Gossip: gossipOf(suite),
+	}
+	for _, s := range result.Steps {
+		if s.Invariant {
+			continue
+		}
+		run.Steps = append(run.Steps, report.Step{
+			Line: s.Line, Text: s.Text, Section: s.Section, Status: statusOf(s.Status),
+			Start: s.Start, Duration: s.Duration, Err: s.Err, Details: s.Details,
+		})
+	}
+	for _, s := range result.Sections {
+		run.Sections = append(run.Sections, report.Section{Title: s.Title, Start: s.Start, Duration: s.Duration})
+	}
+	for _, p := range result.Problems {
+		run.Problems = append(run.Problems, report.Problem{Text: p})
+	}
+	for _, l := range log.Lives {
+		run.Lives = append(run.Lives, report.Life{Peer: l.Peer, From: l.From, To: l.To, End: l.How})
+	}
+	for _, inv := range result.Invariants {
+		run.Invariants = append(run.Invariants, invariantsOf(inv)...)
+	}
+	return run
+}
+
+func statusOf(s testcoord.Status) report.Status {
+	switch s {
+	case testcoord.Passed:
+		return report.Passed
+	case testcoord.Failed:
+		return report.Failed
+	}
+	return report.Skipped
+}
+
+func gossipOf(suite *testcoord.Suite) report.Gossip {
+	g := report.Gossip{Profile: cmp.Or(suite.Profile, defaultSuiteProfile)}
+	if t, err := membership.Profile(g.Profile); err == nil {
+		g.Interval, g.Fanout = t.GossipInterval, t.GossipNodes
+	}
+	return g
+}
+
+// invariantsOf is one entry for an invariant that held, else one for each violation.
+func invariantsOf(inv testcoord.InvariantRecord) []report.Invariant {
+	if len(inv.Violations) == 0 {
+		return []report.Invariant{{Name: inv.Name, OK: true}}
+	}
+	var out []report.Invariant
+	for _, v := range inv.Violations {
+		one := report.Invariant{Name: inv.Name, Message: v.Message}
+		for _, e := range v.Proof {
+			one.Proof = append(one.Proof, report.Proof{Peer: e.Peer, Seq: e.Event.GetSeq(), At: e.At, Text: e.String()})
+		}
+		out = append(out, one)
+	}
+	return out
+}
+
+// alignedEvents puts the events of each life on one axis. Those that the coordinator noted itself have no clock of a peer,
+// and stay where they are.
+func alignedEvents(log invariant.Log) []report.Event {
+	type life struct {
+		peer string
+		n    int
+	}
+	lives := map[life][]report.Event{}
+	var order []life
+	var out []report.Event
+	last := map[string]uint64{}
+	start := map[string]int{}
+	for _, e := range log.Entries {
+		event := report.Event{At: e.At, Event: e.Event}
+		if e.Event.GetSeq() == 0 {
+			out = append(out, event)
+			continue
+		}
+		if e.Event.GetSeq() <= last[e.Peer] {
+			start[e.Peer]++ // a new process counts anew
+		}
+		last[e.Peer] = e.Event.GetSeq()
+		l := life{e.Peer, start[e.Peer]}
+		if lives[l] == nil {
+			order = append(order, l)
+		}
+		lives[l] = append(lives[l], event)
+	}
+	for _, l := range order {
+		report.Align(lives[l])
+		out = append(out, lives[l]...)
+	}
+	slices.SortStableFunc(out, func(a, b report.Event) int { return cmp.Compare(a.At, b.At) })
+	return out
+}
