@@ -38,3 +38,12 @@ func BenchmarkLiveEvent(b *testing.B) {
 		l.Event(r.Events[i%len(r.Events)])
 	}
 }
+
+// BenchmarkBrowser is the time from asking for that page, a file, until all of it is drawn.
+func BenchmarkBrowser(b *testing.B) {
+	url := pageOf(b, churnRun(100_000))
+	page := openTab(b, 1400, 900)
+	for b.Loop() {
+		page.open(url)
+	}
+}

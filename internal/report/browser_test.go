@@ -24,7 +24,7 @@ const picturesEnv = "PEERLAB_PICTURES"
 
 // tab is a browser with one page, and what that page complained about or asked for.
 type tab struct {
-	t        *testing.T
+	t        testing.TB
 	ctx      context.Context
 	mu       sync.Mutex
 	trouble  []string // guarded by mu
@@ -32,7 +32,7 @@ type tab struct {
 }
 
 // openTab starts a browser of its own, with a new folder for its data; both end with the test.
-func openTab(t *testing.T, width, height int64) *tab {
+func openTab(t testing.TB, width, height int64) *tab {
 	t.Helper()
 	if testing.Short() {
 		t.Skip("a browser takes seconds to start")
@@ -179,7 +179,7 @@ func (b *tab) quiet(allowed string) {
 }
 
 // pageOf writes the page of a run into a file, and returns its URL.
-func pageOf(t *testing.T, r *Run) string {
+func pageOf(t testing.TB, r *Run) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), FilePage)
 	f, err := os.Create(path)

@@ -12,6 +12,7 @@ legend($("diagram-legend"), [
   [[["polygon", { points: "5,3 15,3 10,12", class: "mark-leave" }]], "leaves"],
   [[["polygon", { points: "6,11 14,11 10,4", class: "mark-suspected" }]], "suspects somebody"],
   [[["polygon", { points: "6,4 14,4 10,11", class: "mark-lost" }]], "takes somebody for lost"],
+  [[["polygon", { points: "6,11 14,11 10,4", class: "mark-recovered" }]], "takes somebody for alive again"],
   [[["path", { d: "M5 2L15 12M5 12L15 2", class: "mark-kill" }]], "process ended"],
   [[["line", { x1: 10, x2: 10, y1: 0, y2: 14, class: "cursor" }]], "time of the beliefs"],
 ]);
