@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
 )
 
@@ -154,6 +155,9 @@ func TestBrowserOnANarrowScreenAndOnPaper(t *testing.T) {
 	b.size(2400, 1000)
 	b.frames()
 	b.picture("wide")
+	call(b, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Media: "print"})
+	b.size(800, 1000)
+	b.picture("print")
 	pdf := do(b, chromedp.PrintToPDF())
 	if dir := os.Getenv(picturesEnv); dir != "" {
 		if err := os.WriteFile(dir+"/paper.pdf", pdf, 0o600); err != nil {
@@ -200,7 +204,7 @@ func TestBrowserFollowsARun(t *testing.T) {
 	b := openTab(t, 1280, 900)
 	whole := partitionRun()
 	header := *whole
-	header.Steps, header.Events, header.Duration, header.Invariants, header.Problems = nil, nil, 0, nil, nil
+	header.Steps, header.Lives, header.Events, header.Duration, header.Invariants, header.Problems = nil, nil, nil, 0, nil, nil
 	l.Begin(&header)
 	b.open(srv.URL + "/")
 	for i, e := range whole.Events {
@@ -211,6 +215,8 @@ func TestBrowserFollowsARun(t *testing.T) {
 	}
 	l.Step(Step{Line: 11, Text: "all init", Section: "one", Status: Passed, Duration: ms})
 	do(b, chromedp.Poll[bool](`document.querySelectorAll("#diagram .drop").length === 30 && document.querySelectorAll("tr.step .passed, tr.step td.passed").length === 1`))
+	l.Life(whole.Lives[2])
+	do(b, chromedp.Poll[bool](`document.querySelectorAll("#diagram .mark-kill").length === 1`))
 	b.picture("live")
 	if s := eval[string](b, `document.querySelector("#state").textContent`); s != "live" {
 		t.Errorf("the page says it is %q", s)

@@ -32,7 +32,7 @@ type Live struct {
 // liveMessage is one message to the page.
 type liveMessage struct {
 	id   uint64
-	kind string // "block", "steps" or "done"
+	kind string // "block", "steps", "lives" or "done"
 	data []byte
 }
 
@@ -85,6 +85,15 @@ func (l *Live) Step(s Step) {
 	l.run.Steps = append(l.run.Steps, s)
 	l.run.Duration = max(l.run.Duration, s.Start+s.Duration)
 	l.tell("steps", []Step{s.short()})
+}
+
+// Life takes a life in: when it begins, and, with its End, the same again when it has ended.
+func (l *Live) Life(life Life) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	lives := slices.DeleteFunc(l.run.Lives, func(o Life) bool { return o.Peer == life.Peer && o.From == life.From })
+	l.run.Lives = append(lives, life)
+	l.tell("lives", cleanedLives(l.run.Lives))
 }
 
 // Finish shows what the run was like. The events are those of r, which may be on a better axis than those that were

@@ -57,7 +57,7 @@ func follow(t *testing.T, srv *httptest.Server, after, lastID string) *reader {
 	}
 	lines := bufio.NewScanner(resp.Body)
 	lines.Buffer(nil, 1<<24)
-	r := &reader{t, lines, func() { cancel(); resp.Body.Close() }}
+	r := &reader{t, lines, func() { cancel(); _ = resp.Body.Close() }}
 	t.Cleanup(r.end)
 	return r
 }
@@ -168,7 +168,7 @@ func TestLiveIsReadOnlyAndLocal(t *testing.T) {
 			t.Fatal(err)
 		}
 		body, err := io.ReadAll(resp.Body)
-		resp.Body.Close()
+		_ = resp.Body.Close()
 		if resp.StatusCode != tt.want || err != nil {
 			t.Errorf("%s %s at %q: %d (%v), want %d", tt.method, tt.path, tt.host, resp.StatusCode, err, tt.want)
 		}
@@ -192,7 +192,7 @@ func TestPagesThatFollowAreBounded(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	resp.Body.Close()
+	_ = resp.Body.Close()
 	if resp.StatusCode != http.StatusServiceUnavailable {
 		t.Errorf("one more got %d", resp.StatusCode)
 	}

@@ -1,6 +1,7 @@
 // The run as the file holds it, and its events, read from blocks of columns.
 const run = JSON.parse($("data").textContent);
-run.lives = (run.lives || []).map((l) => ({ peer: l.peer, from: l.from_ns / 1e3, to: l.to_ns / 1e3, end: l.end || "" }));
+const livesOf = (lives) => (lives || []).map((l) => ({ peer: l.peer, from: l.from_ns / 1e3, to: l.to_ns / 1e3, end: l.end || "" }));
+run.lives = livesOf(run.lives);
 run.steps = (run.steps || []).map(stepOf);
 run.sections = (run.sections || []).map((s) => ({ title: s.title, from: s.start_ns / 1e3 }));
 

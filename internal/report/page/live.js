@@ -15,6 +15,11 @@ function followRun(changed) {
     filterSteps();
     changed(false);
   });
+  source.addEventListener("lives", (e) => {
+    run.lives = livesOf(JSON.parse(e.data));
+    moves.known = news.known = -1;
+    changed(false);
+  });
   const again = () => { source.close(); location.reload(); };
   source.addEventListener("resync", again);
   source.addEventListener("done", again);
