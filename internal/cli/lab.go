@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -41,7 +42,8 @@ type lab struct {
 	events   *event.Log
 	log      zerolog.Logger
 	security *node.Security
-	network  network.Network
+	network  network.Network // what coordinators and consoles reach, and are reached by: without faults
+	faults   *network.Faults // what the peer sends over, the calls to the bootstrap service included
 	// nameTaken ends when the peer must give way to an older one of its name.
 	nameTaken context.Context
 	closers   []func() error
@@ -83,11 +85,13 @@ func newLab(std Stdio, f *peerFlags, apps []func() app.App) (*lab, error) {
 	if l.security, err = f.load(); err != nil {
 		return nil, err
 	}
+	l.faults = network.NewFaults(l.network, rand.Uint64())
+	l.closers = append(l.closers, l.faults.Close)
 	taken, giveWay := context.WithCancelCause(context.Background())
 	l.nameTaken = taken
 	deps := peer.Deps{
 		NameTaken: giveWay,
-		Network:   l.network, Security: l.security, Log: l.log, Events: l.events, Print: l.output.Println,
+		Network:   l.network, Faults: l.faults, Security: l.security, Log: l.log, Events: l.events, Print: l.output.Println,
 	}
 	for _, a := range apps {
 		deps.Apps = append(deps.Apps, a())
@@ -118,7 +122,7 @@ func (l *lab) dialBootstrap(addr string) (bootstrapv1.BootstrapServiceClient, er
 	if addr == "" {
 		return nil, nil
 	}
-	conn, closeAll, err := dialBootstrap(l.network, l.security.Operator(), addr)
+	conn, closeAll, err := dialBootstrap(l.faults, l.security.Operator(), addr)
 	if err != nil {
 		return nil, exit{exitUsage, fmt.Errorf("--bootstrap: %w", err)}
 	}

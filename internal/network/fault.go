@@ -150,6 +150,9 @@ func (r Rule) Validate() error {
 	return nil
 }
 
+// maxNames is how many names a rule has: each is compared for each message.
+const maxNames = 4096
+
 // longestDelay is far above what any protocol waits for.
 const longestDelay = time.Hour
 
@@ -184,6 +187,13 @@ func (r Rule) checkAmount() error {
 func (r Rule) checkLinks() error {
 	if len(r.Groups) == 1 || r.OneWay && len(r.Groups) != 2 {
 		return fmt.Errorf("%s: a fault is between two groups or more (alice bob | carol), from one to one (alice -> bob), or at all links", r.Kind)
+	}
+	names := 2 * len(r.Except)
+	for _, g := range r.Groups {
+		names += len(g)
+	}
+	if names > maxNames {
+		return fmt.Errorf("%s: %d names; %d are the most", r.Kind, names, maxNames)
 	}
 	seen := map[string]bool{}
 	for _, g := range r.Groups {

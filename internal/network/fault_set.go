@@ -71,6 +71,8 @@ func (f *Faults) Bind(self string, resolve func(addr string) string, changed fun
 var (
 	// ErrNoFault is that there is no rule of that id.
 	ErrNoFault = errors.New("no such fault")
+	// ErrTooManyFaults is that of one rule more than a peer can have.
+	ErrTooManyFaults = errors.New("too many faults")
 	// ErrFaultsClosed is that of a rule that is set after Close.
 	ErrFaultsClosed = errors.New("faults are closed")
 )
@@ -87,7 +89,7 @@ func (f *Faults) Set(r Rule) (Rule, error) {
 	}
 	at := f.index(r.ID)
 	if at < 0 && len(f.active) >= maxRules {
-		return Rule{}, fmt.Errorf("there are %d faults, which is the most; first: fault heal", maxRules)
+		return Rule{}, fmt.Errorf("%w: there are %d, which is the most; first: fault heal", ErrTooManyFaults, maxRules)
 	}
 	a := newActiveRule(r, f.seed)
 	if r.ID == "" {
@@ -151,7 +153,10 @@ func (f *Faults) HealAll() int {
 
 // HealLink lifts all faults between two, by name, in both directions, and returns how many rules that changed. A rule that is for
 // other links too is replaced by one that excepts this link.
-func (f *Faults) HealLink(a, b string) int {
+func (f *Faults) HealLink(a, b string) (int, error) {
+	if a == b || checkFaultName(a) != nil || checkFaultName(b) != nil || a == Others || b == Others {
+		return 0, fmt.Errorf("%q and %q are not the names of two", a, b)
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	var next []*activeRule
@@ -161,9 +166,12 @@ func (f *Faults) HealLink(a, b string) int {
 			next = append(next, old)
 			continue
 		}
+		left, ok := old.without(a, b)
+		if err := left.Validate(); ok && err != nil {
+			return 0, err
+		}
 		n++
 		f.tell(old, false)
-		left, ok := old.without(a, b)
 		if !ok {
 			f.stopTimer(old)
 			continue
@@ -175,7 +183,7 @@ func (f *Faults) HealLink(a, b string) int {
 	if n > 0 {
 		f.use(next)
 	}
-	return n
+	return n, nil
 }
 
 // lift ends a rule whose time is up, in whatever form HealLink has left it.

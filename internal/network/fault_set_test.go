@@ -29,12 +29,15 @@ func TestRulesAreToldListedAndHealed(t *testing.T) {
 		check("set", "partition alice bob | carol true", "loss 5% as lossy true")
 		set(t, f, "loss 6% as lossy")
 		check("replaced", "loss 5% as lossy false", "loss 6% as lossy true")
-		if n := f.HealLink("carol", "bob"); n != 2 {
-			t.Errorf("%d rules changed", n)
+		if n, err := f.HealLink("carol", "bob"); n != 2 || err != nil {
+			t.Errorf("%d rules changed, %v", n, err)
+		}
+		if _, err := f.HealLink("carol", "*"); err == nil {
+			t.Error("* is no name of one")
 		}
 		check("a link", "partition alice bob | carol false", "partition alice bob | carol except carol bob true",
 			"loss 6% as lossy false", "loss 6% except carol bob as lossy true")
-		f.HealLink("alice", "carol")
+		_, _ = f.HealLink("alice", "carol")
 		check("the other link", "partition alice bob | carol except carol bob false",
 			"loss 6% except carol bob as lossy false", "loss 6% except carol bob except alice carol as lossy true")
 		if err := f.Heal(one); !errors.Is(err, ErrNoFault) {
@@ -45,7 +48,7 @@ func TestRulesAreToldListedAndHealed(t *testing.T) {
 		}
 		told = nil
 		set(t, f, "latency 1ms for 10s")
-		f.HealLink("x", "y")
+		_, _ = f.HealLink("x", "y")
 		<-time.After(5 * time.Second)
 		if got := f.List(); len(got) != 1 || got[0].Left != 5*time.Second {
 			t.Errorf("list %+v", got)
@@ -92,7 +95,7 @@ func TestRulesChangeWhileAllSend(t *testing.T) {
 					set(t, f, []string{"latency 2ms±1ms", "loss 5% alice | bob", "reorder 10% for 3ms", "bandwidth 1MB/s"}[i])
 					<-time.After(time.Millisecond)
 					f.List()
-					f.HealLink("alice", "bob")
+					_, _ = f.HealLink("alice", "bob")
 					f.HealAll()
 				}
 			})

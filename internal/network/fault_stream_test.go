@@ -303,7 +303,7 @@ func TestDialOverACutLink(t *testing.T) {
 				}
 				go func() {
 					<-time.After(time.Second)
-					f.HealLink("bob", "alice")
+					_, _ = f.HealLink("bob", "alice")
 				}()
 				start = time.Now()
 				c, err := f.Dial(l.t.Context(), RPC, ln.Addr().String())

@@ -14,6 +14,7 @@ func (p *Peer) Commands() []app.Spec {
 	specs = append(specs, p.bootstrapCommands()...)
 	specs = append(specs, p.memberCommands()...)
 	specs = append(specs, p.broadcastCommands()...)
+	specs = append(specs, p.faultCommands()...)
 	for _, h := range p.apps {
 		specs = append(specs, p.appCommands(h)...)
 		specs = append(specs, h.app.Commands()...)

@@ -96,13 +96,14 @@ func (p *Peer) create(ctx context.Context, _ Progress) error {
 	cfg.Clock = p.clock
 	cfg.OnData = func(application string, e app.Entry) { p.onData(cfg.ID, application, e) }
 	cfg.OnNameTaken = p.deps.NameTaken
-	m, err := membership.New(cfg, p.deps.Network, p.deps.Log)
+	m, err := membership.New(cfg, p.faults, p.deps.Log)
 	if err != nil {
 		return err
 	}
 	if err := m.Listen(ctx); err != nil {
 		return errors.Join(err, m.Close())
 	}
+	p.places.saw(m.Self())
 	p.mu.Lock()
 	p.members = m
 	p.mu.Unlock()
@@ -295,6 +296,8 @@ func (p *Peer) self() (*bootstrapv1.Peer, error) {
 func (p *Peer) onMember(e app.MemberEvent) {
 	p.deps.Events.Emit(memberEvent(e))
 	p.log.Info().Str("peer", e.Member.Name).Str("addr", e.Member.Addr).Msg(string(e.Change))
+	p.places.saw(e.Member)
+	p.places.forget(p.Members)
 	gone := e.Change == app.HasLeft || e.Change == app.WasLost
 	p.mu.Lock()
 	k := p.keeper

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -20,6 +21,7 @@ import (
 	"peerlab.example/peerlab/internal/node"
 	appv1 "peerlab.example/peerlab/proto/peerlab/app/v1"
 	bootstrapv1 "peerlab.example/peerlab/proto/peerlab/bootstrap/v1"
+	faultv1 "peerlab.example/peerlab/proto/peerlab/fault/v1"
 	membershipv1 "peerlab.example/peerlab/proto/peerlab/membership/v1"
 )
 
@@ -43,7 +45,11 @@ type Config struct {
 
 // Deps are the things that a peer uses and does not own.
 type Deps struct {
-	Network  network.Network
+	// Network is that of what others open to this peer, on which faults do not act.
+	Network network.Network
+	// Faults, if set, are around Network, and are what this peer sends over. The owner may send over them what shall have the same faults, such
+	// as the calls of Bootstrap. If nil, the peer has its own.
+	Faults   *network.Faults
 	Security *node.Security // may be nil
 	Log      zerolog.Logger
 	Events   *event.Log
@@ -78,6 +84,8 @@ type Peer struct {
 	log    zerolog.Logger
 	server *node.Server
 	conns  *conns
+	faults *network.Faults
+	places *places
 	apps   []*host
 	clock  *membership.Clock
 
@@ -115,12 +123,18 @@ func New(cfg Config, deps Deps, services ...func(grpc.ServiceRegistrar)) (*Peer,
 		clock: membership.NewClock(),
 	}
 	p.ctx, p.stop = context.WithCancel(context.Background())
-	p.conns = newConns(deps.Network, deps.Security)
+	p.places = newPlaces(cfg.BootstrapAddr)
+	if p.faults = deps.Faults; p.faults == nil {
+		p.faults = network.NewFaults(deps.Network, rand.Uint64())
+	}
+	p.faults.Bind(cfg.Name, p.places.name, p.onFault)
+	p.conns = newConns(p.faults, deps.Security)
 	p.server = node.NewServer(node.ServerConfig{
 		Role: "peer", Name: cfg.Name, Network: deps.Network, Security: deps.Security, Events: deps.Events, Log: deps.Log,
 	})
 	membershipv1.RegisterMembershipServiceServer(p.server, membership.NewService(p.Members))
 	appv1.RegisterAppServiceServer(p.server, sendService{peer: p})
+	faultv1.RegisterFaultServiceServer(p.server, faultService{faults: p.faults})
 	for _, a := range deps.Apps {
 		if a.Name() == consoleData {
 			return nil, fmt.Errorf("an application cannot be called %q: the console has data of that name", consoleData)
@@ -167,7 +181,11 @@ func (p *Peer) Close() error {
 	p.step <- struct{}{} // a step that runs has been ended by stop
 	err := p.drop(context.Background())
 	<-p.step
-	return errors.Join(err, p.server.Close(), p.conns.Close(), p.group.Wait())
+	err = errors.Join(err, p.server.Close(), p.conns.Close(), p.group.Wait())
+	if p.deps.Faults == nil {
+		err = errors.Join(err, p.faults.Close())
+	}
+	return err
 }
 
 // Members is a copy of the view, oldest first; empty before create.

@@ -89,6 +89,7 @@ func (p *Peer) sawRoster(r *bootstrapv1.Roster) {
 	old := p.roster
 	p.roster = r
 	p.mu.Unlock()
+	p.places.sawRoster(r)
 	if old != nil && old.GetRevision() == r.GetRevision() {
 		return
 	}
