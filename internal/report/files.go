@@ -19,11 +19,12 @@ const (
 )
 
 // Write writes all files of a report into dir, which is made when it is missing. A file is there in full or not
-// at all, so that nobody reads half a page.
+// at all, so that nobody reads half a page; one that cannot be written does not keep the others from it.
 func Write(r *Run, dir string) error {
 	if err := os.MkdirAll(dir, 0o750); err != nil {
 		return fmt.Errorf("report: %w", err)
 	}
+	var errs []error
 	for _, f := range []struct {
 		name  string
 		write func(io.Writer) error
@@ -35,10 +36,10 @@ func Write(r *Run, dir string) error {
 		{FilePage, func(w io.Writer) error { return WritePage(w, r) }},
 	} {
 		if err := writeFile(filepath.Join(dir, f.name), f.write); err != nil {
-			return fmt.Errorf("report: %w", err)
+			errs = append(errs, fmt.Errorf("report: %w", err))
 		}
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 // Read reads a report from the files run.json and events.jsonl in dir.

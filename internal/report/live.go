@@ -91,8 +91,8 @@ func (l *Live) Step(s Step) {
 func (l *Live) Life(life Life) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	lives := slices.DeleteFunc(l.run.Lives, func(o Life) bool { return o.Peer == life.Peer && o.From == life.From })
-	l.run.Lives = append(lives, life)
+	l.run.Lives = slices.DeleteFunc(l.run.Lives, func(o Life) bool { return o.Peer == life.Peer && o.From == life.From })
+	l.run.Lives = append(l.run.Lives, life)
 	l.tell("lives", cleanedLives(l.run.Lives))
 }
 
