@@ -92,7 +92,10 @@ func (l *Lab) heal(ctx context.Context, matches func(from, to int) bool) error {
 
 // apply makes the kernel do what the active faults say. The lock is held.
 func (l *Lab) apply(ctx context.Context) error {
-	want := l.flows()
+	want, copied, err := l.flows()
+	if err != nil {
+		return err
+	}
 	addr := func(i int) netip.Addr { return l.order[i].addr }
 	for _, p := range l.order {
 		lines := change(p.flows, want[p.index], addr)
@@ -103,12 +106,16 @@ func (l *Lab) apply(ctx context.Context) error {
 			return errors.Join(fmt.Errorf("queues of %s: %w", p.name, err), reset)
 		}
 		p.flows = want[p.index]
+		if err := l.copy(ctx, p, copied[p.index], addr); err != nil {
+			return fmt.Errorf("queues to %s: %w", p.name, err)
+		}
 	}
 	return nil
 }
 
-// flows are what the active faults amount to, by the index of the peer that sends. The lock is held.
-func (l *Lab) flows() []map[place]flow {
+// flows are what the active faults amount to, by the index of the peer that sends, and what is copied, by
+// that of the peer that receives. The lock is held.
+func (l *Lab) flows() ([]map[place]flow, []copies, error) {
 	links := map[[2]int]*[everything]flow{}
 	for _, f := range l.active {
 		for link := range f.links {
@@ -124,16 +131,28 @@ func (l *Lab) flows() []map[place]flow {
 			}
 		}
 	}
-	want := make([]map[place]flow, len(l.order))
+	want, copied := make([]map[place]flow, len(l.order)), make([]copies, len(l.order))
 	for i := range want {
 		want[i] = map[place]flow{}
 	}
+	var errs []error
 	for link, all := range links {
-		for p, f := range placed(link[1], *all) {
-			want[link[0]][p] = f
+		from, to := link[0], link[1]
+		var twice [everything]flow
+		for i, f := range all {
+			all[i].duplicate, twice[i].duplicate = 0, f.duplicate
+		}
+		maps.Copy(want[from], placed(to, *all))
+		for p, f := range placed(from, twice) {
+			if err := copied[to].add(p, f.duplicate); err != nil {
+				errs = append(errs, fmt.Errorf("what comes to %s: %w", l.order[to].name, err))
+			}
 		}
 	}
-	return want
+	for i := range copied {
+		slices.SortFunc(copied[i].from, byNumber)
+	}
+	return want, copied, errors.Join(errs...)
 }
 
 // placed are the places that a link's flows, one for each lane, need.

@@ -221,7 +221,7 @@ func TestFlowsOfSeveralFaults(t *testing.T) {
 	for _, text := range []string{
 		"latency 1s alice -> bob", "loss 50% alice | bob on packets", "latency 2s±1s alice -> bob on rpc",
 		"loss 50% bob -> alice on packets", "bandwidth 2KB/s bob -> bootstrap", "bandwidth 1KB/s * -> bootstrap except alice bootstrap",
-		"partition bootstrap -> bob",
+		"partition bootstrap -> bob", "duplicate 25% bootstrap -> bob", "duplicate 25% alice | bob on packets",
 	} {
 		r, err := network.ParseRule(text)
 		if err != nil {
@@ -239,7 +239,20 @@ func TestFlowsOfSeveralFaults(t *testing.T) {
 		{{2, packets}: {latency: time.Second, loss: 0.5}, {2, streams}: slow, {2, rpc}: {latency: 3 * time.Second, jitter: time.Second}},
 		{{1, packets}: {loss: 0.75}, {0, everything}: {bandwidth: 1000}},
 	}
-	if diff := cmp.Diff(want, l.flows(), cmp.AllowUnexported(flow{}, place{})); diff != "" {
+	got, copied, err := l.flows()
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantCopied := []copies{{}, {0.25, []place{{2, packets}}}, {0.25, []place{{0, everything}, {1, packets}}}}
+	if diff := cmp.Diff(wantCopied, copied, cmp.AllowUnexported(copies{}, place{})); diff != "" {
+		t.Error(diff)
+	}
+	more := faultOf(network.Rule{Kind: network.Duplicate, Percent: 10}, map[[2]int]bool{{1, 2}: true})
+	l.active = append(l.active, more)
+	if _, _, err := l.flows(); err == nil || !strings.Contains(err.Error(), "what comes to bob") {
+		t.Errorf("two shares at one port: %v", err)
+	}
+	if diff := cmp.Diff(want, got, cmp.AllowUnexported(flow{}, place{})); diff != "" {
 		t.Error(diff)
 	}
 }

@@ -71,7 +71,12 @@ type peer struct {
 
 	// flows is what the queues of the link do to packets to others, by place; guarded by mu of the lab.
 	flows map[place]flow
+	// copies is what the port to the peer copies; guarded by mu of the lab.
+	copies copies
 }
+
+// port is the end of the peer's link in the hub.
+func (p *peer) port() string { return fmt.Sprintf("p%d", p.index+1) }
 
 // validPeer is what a suite can call a peer; such a name can be a part of a file name.
 var validPeer = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_.-]{0,62}$`)
@@ -173,7 +178,7 @@ func (l *Lab) build(ctx context.Context) error {
 		"link set br0 up",
 	}
 	for _, p := range l.order {
-		link := fmt.Sprintf("p%d", p.index+1)
+		link := p.port()
 		hub = append(hub, fmt.Sprintf("link add %s type veth peer name eth0 netns %s", link, p.ns), "link set "+link+" master br0 group "+linkGroup+" up")
 	}
 	if err := batch(ctx, "ip", l.hub, hub); err != nil {

@@ -8,7 +8,8 @@ import (
 // TestNetem measures what the kernel does with each fault that it needs netem for.
 func TestNetem(t *testing.T) {
 	needNetem(t)
-	l := startLab(t, "alice", "bob")
+	l := startLab(t, "alice", "bob", "carol")
+	set(t, l, "latency 1ms alice -> carol") // a netem beside those of bob
 	conn := dialEcho(t, l, "alice", startEcho(t, l, "bob", GossipPort))
 	const n = 2000
 	for name, f := range map[string]flow{
@@ -34,7 +35,9 @@ func TestNetem(t *testing.T) {
 					t.Errorf("round trip %s, want %s", m.median, f.latency)
 				}
 			}
-			heal(t, l)
+			if err := l.Heal(t.Context(), []string{"alice"}, []string{"bob"}); err != nil {
+				t.Fatal(err)
+			}
 		})
 	}
 }

@@ -69,14 +69,14 @@ func queues() []string {
 	}
 }
 
+// byNumber orders places.
+func byNumber(a, b place) int { return cmp.Compare(a.number(), b.number()) }
+
 // change is what tc has to do to come from one set of flows to another. addr gives the address of a
 // peer. Classes that are not used any more stay: what waits in them still arrives.
 func change(was, want map[place]flow, addr func(int) netip.Addr) []string {
 	var lines []string
-	sorted := func(m map[place]flow) []place {
-		return slices.SortedFunc(maps.Keys(m), func(a, b place) int { return cmp.Compare(a.number(), b.number()) })
-	}
-	for _, p := range sorted(want) {
+	for _, p := range slices.SortedFunc(maps.Keys(want), byNumber) {
 		old, there := was[p]
 		f := want[p]
 		if there && f == old {
@@ -93,9 +93,9 @@ func change(was, want map[place]flow, addr func(int) netip.Addr) []string {
 		if there {
 			lines = append(lines, p.noFilters())
 		}
-		lines = append(lines, p.filters(addr(p.to), class)...)
+		lines = append(lines, p.filters("eth0", "dst", addr(p.to), class)...)
 	}
-	for _, p := range sorted(was) {
+	for _, p := range slices.SortedFunc(maps.Keys(was), byNumber) {
 		if _, there := want[p]; !there {
 			lines = append(lines, p.noFilters())
 		}
@@ -124,7 +124,7 @@ func (f flow) class(class int) []string {
 // packets of 1500 bytes.
 const queueLimit = 66_000
 
-// netem is the queue that makes all but drops and bandwidth.
+// netem is the queue that makes all but drops, copies and bandwidth.
 func (f flow) netem() string {
 	s := fmt.Sprintf("netem limit %d", queueLimit)
 	overtake := f.reorder
@@ -136,9 +136,6 @@ func (f flow) netem() string {
 	}
 	if f.loss > 0 {
 		s += " loss random " + percent(f.loss)
-	}
-	if f.duplicate > 0 {
-		s += " duplicate " + percent(f.duplicate)
 	}
 	// To netem, reorder is the share of the packets that do not wait; 0 is none of its values.
 	if f.reorder > 0 && overtake > 0 {
@@ -157,11 +154,11 @@ func (f flow) needsNetem() bool {
 
 func percent(p float64) string { return strconv.FormatFloat(100*p, 'f', 6, 64) + "%" }
 
-// filters lead the packets of a place to a class. Gossip packets are UDP; of TCP, a packet belongs to a
+// filters lead the packets of a place to a class; end says of which end (dst, src) the address is. Gossip packets are UDP; of TCP, a packet belongs to a
 // stream when one of its ports is the one that gossip listens on, whoever dialled.
-func (p place) filters(addr netip.Addr, class int) []string {
+func (p place) filters(dev, end string, addr netip.Addr, class int) []string {
 	filter := func(match string) string {
-		return fmt.Sprintf("filter add dev eth0 parent 1: protocol ip pref %d u32 match ip dst %s/32%s flowid 1:%x", p.number(), addr, match, class)
+		return fmt.Sprintf("filter add dev %s parent 1: protocol ip pref %d u32 match ip %s %s/32%s flowid 1:%x", dev, p.number(), end, addr, match, class)
 	}
 	const tcp, udp = " match ip protocol 6 0xff", " match ip protocol 17 0xff"
 	switch p.lane {
