@@ -159,29 +159,36 @@ func (f *Faults) HealLink(a, b string) (int, error) {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	var next []*activeRule
+	next := slices.Clone(f.active)
 	n := 0
-	for _, old := range f.active {
+	for i, old := range f.active {
 		if !old.crosses(a, b) && !old.crosses(b, a) {
-			next = append(next, old)
 			continue
-		}
-		left, ok := old.without(a, b)
-		if err := left.Validate(); ok && err != nil {
-			return 0, err
 		}
 		n++
-		f.tell(old, false)
-		if !ok {
-			f.stopTimer(old)
+		next[i] = nil
+		if left, ok := old.without(a, b); ok {
+			if err := left.Validate(); err != nil {
+				return 0, err
+			}
+			next[i] = old.with(left)
+		}
+	}
+	if n == 0 {
+		return 0, nil
+	}
+	before := f.active
+	f.use(slices.DeleteFunc(slices.Clone(next), func(a *activeRule) bool { return a == nil }))
+	for i, old := range before {
+		if next[i] == old {
 			continue
 		}
-		changed := old.with(left)
-		next = append(next, changed)
-		f.tell(changed, true)
-	}
-	if n > 0 {
-		f.use(next)
+		f.tell(old, false)
+		if next[i] != nil {
+			f.tell(next[i], true)
+		} else {
+			f.stopTimer(old)
+		}
 	}
 	return n, nil
 }
