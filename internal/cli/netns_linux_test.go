@@ -38,6 +38,12 @@ func TestNamespaces(t *testing.T) {
 	run := func(args ...string) *exec.Cmd {
 		return exec.Command(program, append([]string{"coordinator", "run", "--netns"}, args...)...) //nolint:gosec // just built
 	}
+	const same = "testdata/same-faults.lab"
+	t.Run("rules", func(t *testing.T) {
+		if out, err := exec.Command(program, "coordinator", "run", same).CombinedOutput(); err != nil { //nolint:gosec // as above
+			t.Errorf("%v\n%s", err, out)
+		}
+	})
 	t.Run("not root", func(t *testing.T) { notRoot(t, run(suite)) })
 	_, err := netns.Check(t.Context())
 	var missing *netns.MissingError
@@ -49,9 +55,9 @@ func TestNamespaces(t *testing.T) {
 	}
 	t.Run("interrupted", func(t *testing.T) { interruptedRun(t, run(suite)) })
 	t.Run("suites", func(t *testing.T) {
-		out, err := run("--parallel", "2", "../../examples/first.lab", "../../examples/leave-and-loss.lab", "../../examples/restart.lab").CombinedOutput()
-		if n := bytes.Count(out, []byte("PASS ")); err != nil || n != 3 {
-			t.Errorf("%d of 3 suites passed: %v\n%s", n, err, out)
+		out, err := run("--parallel", "2", same, "../../examples/first.lab", "../../examples/leave-and-loss.lab", "../../examples/restart.lab").CombinedOutput()
+		if n := bytes.Count(out, []byte("PASS ")); err != nil || n != 4 {
+			t.Errorf("%d of 4 suites passed: %v\n%s", n, err, out)
 		}
 	})
 }

@@ -74,7 +74,7 @@ func hold() error {
 // TestKilledRun kills a process with a lab: its peers end with it, and the next run removes the rest.
 func TestKilledRun(t *testing.T) {
 	needLab(t)
-	cmd := exec.Command(os.Args[0]) //nolint:gosec // this test binary
+	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), proberMode+"=hold")
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()

@@ -17,7 +17,7 @@ import (
 
 func TestChange(t *testing.T) {
 	t.Parallel()
-	addr := func(i int) netip.Addr { return netip.AddrFrom4([4]byte{10, 0, 0, byte(2 + i)}) } //nolint:gosec // small
+	addr := func(i int) netip.Addr { return netip.AddrFrom4([4]byte{10, 0, 0, byte(2 + i)}) }
 	cut := flow{drop: true}
 	slow := flow{latency: 50 * time.Millisecond, jitter: 5 * time.Millisecond, loss: 0.2}
 	thin := flow{bandwidth: 1e6}

@@ -76,7 +76,7 @@ func newRulesGround(t *testing.T, peers []string) ground {
 		names[g.hosts[name]] = name
 	}
 	for i, name := range peers {
-		f := network.NewFaults(network.System(), uint64(i)) //nolint:gosec // small
+		f := network.NewFaults(network.System(), uint64(i))
 		f.Bind(name, func(addr string) string {
 			host, _, _ := net.SplitHostPort(addr)
 			return names[host]

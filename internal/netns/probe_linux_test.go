@@ -47,8 +47,8 @@ func measure(t *testing.T, conn link, n int, pace, wait time.Duration) measured 
 		defer ticks.Stop()
 		for i := range n {
 			<-ticks.C
-			b := binary.BigEndian.AppendUint32(make([]byte, 0, probeSize), uint32(i)) //nolint:gosec // small
-			b = binary.BigEndian.AppendUint64(b, uint64(time.Now().UnixNano()))       //nolint:gosec // after 1970
+			b := binary.BigEndian.AppendUint32(make([]byte, 0, probeSize), uint32(i))
+			b = binary.BigEndian.AppendUint64(b, uint64(time.Now().UnixNano()))
 			_, _ = conn.Write(b[:probeSize])
 		}
 		_ = conn.SetReadDeadline(time.Now().Add(wait))
@@ -71,7 +71,7 @@ func measure(t *testing.T, conn link, n int, pace, wait time.Duration) measured 
 		switch seen[i] {
 		case 1:
 			m.back++
-			trips = append(trips, time.Since(time.Unix(0, int64(binary.BigEndian.Uint64(b[4:]))))) //nolint:gosec // as written
+			trips = append(trips, time.Since(time.Unix(0, int64(binary.BigEndian.Uint64(b[4:])))))
 			if int(i) < highest {
 				m.late++
 			}

@@ -68,7 +68,7 @@ func echo(addr string) error {
 func startEcho(t *testing.T, l *Lab, name string, port int) string {
 	t.Helper()
 	addr := fmt.Sprintf("%s:%d", l.Addr(name), port)
-	cmd := exec.Command(os.Args[0], addr) //nolint:gosec // this test binary
+	cmd := exec.Command(os.Args[0], addr)
 	cmd.Env = append(os.Environ(), proberMode+"=echo")
 	cmd, err := l.Command(name, cmd)
 	if err != nil {

@@ -60,16 +60,16 @@ func switched(path string, f func() error) (restored bool, err error) {
 		return true, err
 	}
 	defer func() { _ = home.Close() }()
-	there, err := os.Open(path) //nolint:gosec // a name that this package gave
+	there, err := os.Open(path)
 	if err != nil {
 		return true, err
 	}
 	defer func() { _ = there.Close() }()
-	if err := unix.Setns(int(there.Fd()), unix.CLONE_NEWNET); err != nil { //nolint:gosec // a file descriptor
+	if err := unix.Setns(int(there.Fd()), unix.CLONE_NEWNET); err != nil {
 		return true, fmt.Errorf("enter the namespace %s: %w", filepath.Base(path), err)
 	}
 	err = f()
-	if back := unix.Setns(int(home.Fd()), unix.CLONE_NEWNET); back != nil { //nolint:gosec // a file descriptor
+	if back := unix.Setns(int(home.Fd()), unix.CLONE_NEWNET); back != nil {
 		return false, errors.Join(err, fmt.Errorf("leave the namespace %s: %w", filepath.Base(path), back))
 	}
 	return true, err
