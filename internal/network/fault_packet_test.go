@@ -71,7 +71,7 @@ func send(t *testing.T, from net.PacketConn, to net.Addr, count, size int, every
 	for i := range count {
 		binary.BigEndian.PutUint32(b, uint32(i))
 		if _, err := from.WriteTo(b, to); err != nil {
-			t.Fatal(err)
+			t.Errorf("packet %d: %v", i, err)
 		}
 		if every > 0 {
 			<-time.After(every)

@@ -14,7 +14,7 @@ import (
 func TestRulesAreToldListedAndHealed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := NewFaults(NewMemory().Host(alice), 1)
-		defer f.Close()
+		defer func() { _ = f.Close() }()
 		var told []string
 		f.Bind("alice", func(string) string { return "" }, func(r Rule, active bool) { told = append(told, fmt.Sprintf("%s %v", r, active)) })
 		check := func(what string, want ...string) {

@@ -66,7 +66,7 @@ func (s faultService) HealFaults(_ context.Context, req *faultv1.HealFaultsReque
 	default:
 		changed = s.faults.HealAll()
 	}
-	return &faultv1.HealFaultsResponse{Changed: uint32(changed)}, nil //nolint:gosec // there are at most 256 rules
+	return &faultv1.HealFaultsResponse{Changed: uint32(changed)}, nil
 }
 
 // faultStatus maps the errors of faults.
