@@ -26,6 +26,8 @@
 //	lab sleep D                          the coordinator waits
 //	lab kill|stop|restart WHO            ends a peer (SIGKILL; asked to leave), or stops it and starts it again
 //	lab freeze|thaw WHO                  stops a peer's process, and lets it go on
+//	lab partition|latency|loss|duplicate|reorder|bandwidth …    a rule of the network, in the words of network.ParseRule
+//	lab heal [A B]                       lifts all rules, or what is between two
 //	lab bootstrap stop|start|wipe        ends the bootstrap service, starts it again, makes it forget everything
 //	lab bootstrap slow D                 delays its answers
 //	WHO testfilter messagesView N TEXT   by the end of the run exactly N chat lines at WHO begin with TEXT
