@@ -2,6 +2,7 @@ package netns
 
 import (
 	"bufio"
+	"cmp"
 	"io"
 	"net"
 	"slices"
@@ -126,6 +127,9 @@ func streamRate(t *testing.T, conn net.Conn, size int) float64 {
 // TestSameNumbers sets the same fault from alice to bob on each ground, and holds what happens to datagrams and
 // connections to the same bounds.
 func TestSameNumbers(t *testing.T) {
+	if testing.Short() {
+		t.Skip("skipped: 25 s on each ground")
+	}
 	for ground, start := range grounds {
 		t.Run(ground, func(t *testing.T) {
 			g := start(t, cast[:2])
@@ -137,7 +141,7 @@ func TestSameNumbers(t *testing.T) {
 					defer g.heal(t)
 				}
 				m := measure(t, conn, n, time.Millisecond, 500*time.Millisecond)
-				t.Logf("%-20s %s", fault, m)
+				t.Logf("%-20s %s", cmp.Or(fault, "no fault"), m)
 				checkShare(t, fault+": lost", m.lost(), loss, n)
 				return m
 			}
