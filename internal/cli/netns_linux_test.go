@@ -23,24 +23,24 @@ func TestNamespaces(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	for _, d := range []string{dir, filepath.Dir(dir)} { // also for another user
-		if err := os.Chmod(d, 0o755); err != nil { //nolint:gosec // holds nothing but the program
+		if err := os.Chmod(d, 0o755); err != nil {
 			t.Fatal(err)
 		}
 	}
 	suite := filepath.Join(dir, "waits.lab")
-	if err := os.WriteFile(suite, []byte(waits), 0o644); err != nil { //nolint:gosec // as above
+	if err := os.WriteFile(suite, []byte(waits), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	program := filepath.Join(dir, "peerlab")
-	if out, err := exec.Command("go", "build", "-o", program, "../../cmd/peerlab").CombinedOutput(); err != nil { //nolint:gosec // this module
+	if out, err := exec.Command("go", "build", "-o", program, "../../cmd/peerlab").CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	run := func(args ...string) *exec.Cmd {
-		return exec.Command(program, append([]string{"coordinator", "run", "--netns"}, args...)...) //nolint:gosec // just built
+		return exec.Command(program, append([]string{"coordinator", "run", "--netns"}, args...)...)
 	}
 	const same = "testdata/same-faults.lab"
 	t.Run("rules", func(t *testing.T) {
-		if out, err := exec.Command(program, "coordinator", "run", same).CombinedOutput(); err != nil { //nolint:gosec // as above
+		if out, err := exec.Command(program, "coordinator", "run", same).CombinedOutput(); err != nil {
 			t.Errorf("%v\n%s", err, out)
 		}
 	})
