@@ -94,6 +94,13 @@ func (l *delayLine) idle() bool {
 	return l.bytes == 0 && l.end == nil && l.err == nil
 }
 
+// ended reports whether an end was put in.
+func (l *delayLine) ended() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.end != nil
+}
+
 // advance removes bytes that have passed.
 func (l *delayLine) advance(n int) {
 	l.mu.Lock()

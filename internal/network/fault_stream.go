@@ -91,7 +91,7 @@ type faultConn struct {
 	in     *delayLine
 	once   sync.Once
 	closed chan struct{}
-	// reading is set when the goroutine reads, and writing when the lines decide about when to write.
+	// reading and writing are set while the lines decide what is read and written when.
 	reading, writing atomic.Bool
 	readBy, writeBy  deadline // set only while reading or writing is
 	giveUp           deadline // when what was written before Close is sent no more
@@ -100,7 +100,9 @@ type faultConn struct {
 	readUntil, writeTill time.Time // guarded by mu; the deadlines of the user
 	sends                bool      // guarded by mu; the goroutine that sends runs
 
-	reader sync.Mutex // held by who reads from the line
+	reader sync.Mutex    // held by who reads from the line
+	filled chan struct{} // guarded by reader; closed when the goroutine that reads has ended
+	resign atomic.Bool   // asks it to
 }
 
 // touched reports whether there is a rule for a direction.
@@ -109,77 +111,7 @@ func (c *faultConn) touched(d direction) bool {
 	return set != nil && set.touches(c.faults.link(c.addr, c.ch), d)
 }
 
-// Read implements net.Conn.
-func (c *faultConn) Read(b []byte) (int, error) {
-	if !c.reading.Load() {
-		n, err := c.Conn.Read(b)
-		switch {
-		case err != nil && c.isClosed():
-			return n, net.ErrClosed
-		case !c.touched(in), errors.Is(err, os.ErrDeadlineExceeded):
-			return n, err
-		}
-		// A rule was set meanwhile: what has just come is the first that it holds up.
-		if err := c.readAhead(b[:n], err); err != nil {
-			return 0, err
-		}
-	}
-	c.reader.Lock()
-	defer c.reader.Unlock()
-	piece, end, err := c.in.await(c.readBy, c.closed)
-	switch {
-	case err != nil:
-		return 0, err
-	case len(piece) == 0 && end != nil:
-		return 0, end
-	}
-	n := copy(b, piece)
-	c.in.advance(n)
-	return n, nil
-}
-
-// readAhead begins to read ahead, after what was read already.
-func (c *faultConn) readAhead(first []byte, end error) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.reading.Load() {
-		_, err := c.in.put(first, end)
-		return err
-	}
-	_ = c.Conn.SetReadDeadline(time.Time{})
-	c.readBy.set(c.readUntil)
-	if _, err := c.in.put(first, end); err != nil {
-		return err
-	}
-	if end == nil && !c.faults.slowDown(c, c.fill) {
-		return net.ErrClosed
-	}
-	c.reading.Store(true)
-	return nil
-}
-
-// fill reads until the connection ends.
-func (c *faultConn) fill() {
-	buf, noDeadline := make([]byte, 64<<10), newDeadline()
-	for {
-		n, err := c.Conn.Read(buf)
-		if c.isClosed() {
-			return
-		}
-		for rest := buf[:n]; len(rest) > 0; {
-			taken, _ := c.in.put(rest, nil)
-			if rest = rest[taken:]; len(rest) > 0 && c.in.waitRoom(noDeadline, c.closed) != nil {
-				return
-			}
-		}
-		if err != nil {
-			_, _ = c.in.put(nil, err)
-			return
-		}
-	}
-}
-
-// Write implements net.Conn.
+// Write implements net.Conn. One that waits in the kernel when a rule is set is not called back.
 func (c *faultConn) Write(b []byte) (int, error) {
 	if !c.writing.Load() {
 		if !c.touched(out) {
@@ -280,7 +212,7 @@ func (c *faultConn) Close() error {
 			return
 		}
 		c.giveUp.set(time.Now().Add(linger))
-		err = errors.Join(c.Conn.SetReadDeadline(time.Unix(1, 0)), // ends the goroutine that reads
+		err = errors.Join(c.Conn.SetReadDeadline(longAgo), // ends the goroutine that reads
 			c.Conn.SetWriteDeadline(time.Now().Add(linger)))
 		_, _ = c.out.put(nil, net.ErrClosed)
 	})

@@ -94,9 +94,18 @@ func TestStreamsLoseNothing(t *testing.T) {
 }
 
 func TestStreamsLoseNothingWhileRulesChange(t *testing.T) {
+	for _, outwards := range []bool{true, false} {
+		t.Run("", func(t *testing.T) { testChangingRules(t, outwards) })
+	}
+}
+
+func testChangingRules(t *testing.T, outwards bool) {
 	inFaultLab(t, func(l *faultLab) {
 		f := l.at(alice)
 		near, far := l.conns(f)
+		if !outwards {
+			near, far = far, near
+		}
 		r := rand.New(rand.NewPCG(3, 4))
 		change := func(i int) {
 			if i%20 == 0 {
@@ -109,9 +118,36 @@ func TestStreamsLoseNothingWhileRulesChange(t *testing.T) {
 			}
 			if i%70 == 0 {
 				f.HealAll()
+				<-time.After(time.Second)
 			}
 		}
 		passes(l.t, near, far, noise(2_000_000), 4000, change)
+	})
+}
+
+func TestAHealedStreamCostsNothing(t *testing.T) {
+	inFaultLab(t, func(l *faultLab) {
+		f := l.at(alice)
+		near, far := l.conns(f)
+		c, buf := near.(*faultConn), make([]byte, 4)
+		for range 3 {
+			set(l.t, f, "latency 1s")
+			for _, slow := range []bool{true, false} {
+				_, _ = near.Write([]byte("ping"))
+				_, _ = io.ReadFull(far, buf)
+				_, _ = far.Write([]byte("pong"))
+				if _, err := io.ReadFull(near, buf); err != nil || c.reading.Load() != slow || c.writing.Load() != slow {
+					l.t.Fatalf("%v; with faults %v, the lines are in use: %v, %v", err, slow, c.reading.Load(), c.writing.Load())
+				}
+				f.HealAll()
+			}
+			// Deadlines are those of the connection again.
+			_ = near.SetReadDeadline(time.Now().Add(time.Second))
+			if _, err := near.Read(buf); !errors.Is(err, os.ErrDeadlineExceeded) {
+				l.t.Error(err)
+			}
+			_ = near.SetReadDeadline(time.Time{})
+		}
 	})
 }
 
