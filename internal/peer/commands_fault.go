@@ -114,7 +114,7 @@ func (p *Peer) faultTable() app.Table {
 		if f.Left > 0 {
 			left = f.Left.Round(time.Millisecond).String()
 		}
-		id := f.Rule.ID
+		id := command.Clean(f.Rule.ID)
 		f.Rule.ID = ""
 		rule := command.Clean(f.Rule.String())
 		for _, h := range f.Links {
@@ -153,7 +153,7 @@ func (p *Peer) faultWords() []app.Suggestion {
 func (p *Peer) faultIDs() []app.Suggestion {
 	var out []app.Suggestion
 	for _, f := range p.faults.List() {
-		out = append(out, app.Suggestion{Text: f.Rule.ID, Description: f.Rule.String()})
+		out = append(out, app.Suggestion{Text: f.Rule.ID, Description: command.Clean(f.Rule.String())})
 	}
 	return out
 }

@@ -13,6 +13,7 @@ import (
 
 	"peerlab.example/peerlab/app"
 	"peerlab.example/peerlab/internal/bootstrap"
+	"peerlab.example/peerlab/internal/command"
 	"peerlab.example/peerlab/internal/network"
 	"peerlab.example/peerlab/internal/node"
 	bootstrapv1 "peerlab.example/peerlab/proto/peerlab/bootstrap/v1"
@@ -279,6 +280,31 @@ func TestFaultCommands(t *testing.T) {
 			"latency 100ms±20ms alice -> bob on packets for 10s as slow true", "bandwidth 1MB/s alice <-> bob carol true",
 			"latency 100ms±20ms alice -> bob on packets for 10s as slow false",
 			"bandwidth 1MB/s alice <-> bob carol false", "bandwidth 1MB/s alice <-> bob carol except alice bob true")
+	})
+}
+
+func TestFaultCompletion(t *testing.T) {
+	inLab(t, func(l *testLab) {
+		p := l.joined("alice")
+		do("fault loss 5% as lossy", p)
+		table, err := command.New(p.Commands()...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for line, want := range map[string]string{
+			"fault par":                        "partition",
+			"fault partition al":               "alice",
+			"fault partition alice | boo":      "bootstrap",
+			"fault latency 1ms alice -> b":     "bootstrap",
+			"fault latency ":                   "100ms±20ms",
+			"fault loss 5% alice | bob on pac": "packets",
+			"fault heal lo":                    "lossy",
+		} {
+			offers, _ := table.Complete(line, len(line), command.Live{Members: p.Members})
+			if len(offers) != 1 || offers[0].Text != want {
+				t.Errorf("%q: %v, want %s", line, offers, want)
+			}
+		}
 	})
 }
 
