@@ -22,7 +22,9 @@ steerCurve();
 steerSteps();
 steerList();
 lookAtAll();
-setCursor(span());
+// The end of the steps: behind it, peers leave one after the other. A run that goes on is looked at where it is.
+const lastStep = run.steps[run.steps.length - 1];
+setCursor(lastStep && !run.next ? lastStep.from + lastStep.took : span());
 offerKinds();
 drawCurve();
 drawList();
