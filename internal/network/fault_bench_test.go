@@ -2,6 +2,7 @@ package network
 
 import (
 	"context"
+	"io"
 	"net"
 	"testing"
 	"time"
@@ -65,6 +66,47 @@ func BenchmarkLoopbackPacket(b *testing.B) {
 			msg := make([]byte, 1000)
 			for b.Loop() {
 				_, _ = from.WriteTo(msg, from.LocalAddr())
+			}
+		})
+	}
+}
+
+// BenchmarkLoopbackStream sends over a real connection.
+func BenchmarkLoopbackStream(b *testing.B) {
+	for _, c := range []struct {
+		name string
+		n    Network
+	}{{"inner", System()}, {"faults", NewFaults(System(), 1)}} {
+		b.Run(c.name, func(b *testing.B) {
+			ln, err := c.n.Listen(b.Context(), RPC, "127.0.0.1:0")
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer ln.Close()
+			conn, err := c.n.Dial(b.Context(), RPC, ln.Addr().String())
+			if err != nil {
+				b.Fatal(err)
+			}
+			far, err := ln.Accept()
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer far.Close()
+			defer conn.Close()
+			msg := make([]byte, 1000)
+			for b.Loop() { // there and back
+				if _, err := far.Write(msg); err != nil {
+					b.Fatal(err)
+				}
+				if _, err := io.ReadFull(conn, msg); err != nil {
+					b.Fatal(err)
+				}
+				if _, err := conn.Write(msg); err != nil {
+					b.Fatal(err)
+				}
+				if _, err := io.ReadFull(far, msg); err != nil {
+					b.Fatal(err)
+				}
 			}
 		})
 	}

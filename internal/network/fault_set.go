@@ -255,14 +255,16 @@ func (f *Faults) List() []FaultStatus {
 	return out
 }
 
-// Close lifts all rules, ends the connections that faults have slowed down, and waits for all goroutines. The
-// network goes on without faults.
+// Close ends the connections that faults have slowed down, waits for all goroutines, and lifts all rules. What a fault holds is
+// lost. The network goes on without faults.
 func (f *Faults) Close() error {
 	f.mu.Lock()
 	if !f.closed {
 		f.closed = true
-		f.remove(slices.Clone(f.active)...)
 		close(f.ended)
+	}
+	for _, a := range f.active {
+		f.stopTimer(a)
 	}
 	var open []*faultConn
 	for c := range f.slow {
@@ -273,6 +275,7 @@ func (f *Faults) Close() error {
 		_ = c.Conn.Close()
 	}
 	f.wg.Wait()
+	f.HealAll() // only now, so that nothing slips through at the end
 	return nil
 }
 

@@ -389,19 +389,26 @@ func TestCloseEndsWhatFaultsHold(t *testing.T) {
 			_, err := near.Read(make([]byte, 1))
 			ends <- err
 		}()
-		go func() { // goes on without faults
-			c, err := f.Dial(context.Background(), RPC, far.LocalAddr().String())
-			if err == nil {
-				err = c.Close()
-			}
+		go func() {
+			_, err := f.Dial(context.Background(), RPC, far.LocalAddr().String())
 			ends <- err
 		}()
 		<-time.After(time.Second)
 		if err := f.Close(); err != nil {
 			l.t.Error(err)
 		}
-		if a, b := <-ends, <-ends; (a == nil) == (b == nil) {
-			l.t.Errorf("%v, %v", a, b)
+		for range 2 {
+			if err := <-ends; err == nil {
+				l.t.Error("no error")
+			}
+		}
+		if got, err := io.ReadAll(far); len(got) > 0 {
+			l.t.Errorf("%q slipped through, %v", got, err)
+		}
+		if c, err := f.Dial(context.Background(), RPC, far.LocalAddr().String()); err != nil {
+			l.t.Errorf("without faults: %v", err)
+		} else {
+			_ = c.Close()
 		}
 	})
 }
