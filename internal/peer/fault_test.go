@@ -55,6 +55,15 @@ func TestPartitionSplitsTheViewsAndHeals(t *testing.T) {
 		alice.sees("alice", "bob")
 		bob.sees("alice", "bob")
 		carol.sees("carol")
+		// It stays so, though each side looks for the other all the time.
+		for range 300 {
+			<-time.After(time.Second)
+			for _, p := range all {
+				if want := map[string]int{"alice": 2, "bob": 2, "carol": 1}[p.Name()]; p.Alive() != want {
+					t.Fatalf("%s sees %d alive during the split", p.Name(), p.Alive())
+				}
+			}
+		}
 		do("fault heal", all...)
 		for _, p := range all {
 			p.sees("alice", "bob", "carol")
