@@ -33,7 +33,7 @@ func (p *Peer) faultCommands() []app.Spec {
 		p.setFault("bandwidth", "1MB/s", "limit the bytes per second of each link and direction",
 			"Units: B, KB, MB, GB, KiB, MiB, GiB, kbit, Mbit, Gbit, each /s. Packets are lost when 64 KiB wait.", "fault bandwidth 1MB/s alice <-> bob"),
 		{
-			Name: "fault heal", Group: "faults",
+			Name: "fault heal", Group: "fault",
 			Summary: "lift all faults, those of a link, or one by its id",
 			Detail:  "A fault that is for other links too excepts the link from then on.",
 			Example: "fault heal alice bob",
@@ -43,7 +43,7 @@ func (p *Peer) faultCommands() []app.Spec {
 			Run: func(_ context.Context, _ *app.Env, args app.Args) (any, error) { return p.heal(args.All("which")) },
 		},
 		{
-			Name: "fault list", Group: "faults",
+			Name: "fault list", Group: "fault",
 			Summary: "list the faults of this peer, and what each has done on which link",
 			Detail:  "Hits are packets, parts of connections and dialled connections on which it acted; lost are packets.",
 			Example: "fault list",
@@ -56,7 +56,7 @@ func (p *Peer) faultCommands() []app.Spec {
 func (p *Peer) setFault(kind, amount, summary, detail, example string) app.Spec {
 	links := app.Param{Name: "links", Kind: app.Text, Optional: true, Repeated: true, Complete: p.faultWords}
 	s := app.Spec{
-		Name: "fault " + kind, Group: "faults",
+		Name: "fault " + kind, Group: "fault",
 		Summary: summary, Detail: detail + "\n" + faultLinks, Example: example, Params: []app.Param{links},
 	}
 	if amount != "" {

@@ -184,9 +184,10 @@ func (b *outbox) begin(ctx context.Context) (seq uint64, err error) {
 		b.mu.Lock()
 		if b.last+1-b.first() < sendWindow {
 			b.last++
-			b.open[b.last] = struct{}{}
+			seq = b.last
+			b.open[seq] = struct{}{}
 			b.mu.Unlock()
-			return b.last, nil
+			return seq, nil
 		}
 		freed := b.freed
 		b.mu.Unlock()
