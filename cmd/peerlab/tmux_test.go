@@ -104,7 +104,7 @@ func TestThroughTmux(t *testing.T) {
 	t.Parallel()
 	boot := startBootstrap(t)
 	dir := t.TempDir()
-	m := startTmux(t, "cd "+dir+"; stty -g >before; peerlab peer --name alice --bootstrap "+boot+"; echo code $?; stty -g >after; read wait",
+	m := startTmux(t, "cd "+dir+"; stty -g >before; peerlab peer --name alice --bootstrap "+boot+"; echo code $?; stty -g >after; echo written; read wait",
 		homeAt(dir, "NO_COLOR=1", "PAGER=cat")...)
 	m.see("alice (1 alive)>")
 	bob := atTerminal(t, 24, 90, "peerlab", "peer", "--name", "bob", "--bootstrap", boot)
@@ -142,6 +142,7 @@ func TestThroughTmux(t *testing.T) {
 	m.until("a prompt", atPrompt("alice", ""))
 	m.keys("C-d")
 	m.see("code 0")
+	m.see("written")
 	m.keys("Enter")
 	bob.See("* alice has left")
 	before, err := os.ReadFile(filepath.Join(dir, "before"))
