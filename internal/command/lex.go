@@ -54,6 +54,12 @@ func SplitScript(line string) ([]Word, error) {
 	return l.words, l.split()
 }
 
+// SplitScriptVars is SplitScript with the values of variables, as SplitVars has them.
+func SplitScriptVars(line string, lookup Lookup) ([]Word, error) {
+	l := lexer{line: line, comments: true, lookup: lookup}
+	return l.words, l.split()
+}
+
 // CutComment returns the line without the comment that SplitScript skips. A line that
 // cannot be split is returned as it is.
 func CutComment(line string) string {

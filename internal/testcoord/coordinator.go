@@ -2,6 +2,7 @@ package testcoord
 
 import (
 	"io"
+	"slices"
 	"sync"
 	"time"
 
@@ -24,6 +25,12 @@ type Options struct {
 	Control BootstrapControl
 	// Faults puts rules of the network in force where the runner does; nil where the peers do.
 	Faults Faults
+	// RunnerName is one of Runners, for $RUNNER and for conditions; empty means "process", or without a Runner "attach".
+	RunnerName string
+	// Facts are what else conditions can ask for and holds: "linux", "root".
+	Facts []string
+	// Seed is what chance is made of; a suite chooses the same peers with the same seed.
+	Seed uint64
 	// Out gets one line per step and the summary; nil is nobody.
 	Out io.Writer
 	// Color allows colours in Out.
@@ -61,14 +68,19 @@ type Coordinator struct {
 	log   zerolog.Logger
 	print *printer
 
-	// Of the run, used by its goroutine only:
-	result     *Result
-	section    *SectionRecord
-	filters    []*pendingFilter
+	vars     store
+	faulting sync.Mutex // held while rules change
+	// Guarded by faulting:
 	faults     []string // the commands that put the rules in force that are in force, in order
 	faultCount int      // how many rules the suite has set
-	told       int      // how many of deaths are reported
-	details    []string // what to show below the step that runs, though it did not fail
+
+	reporting sync.Mutex // held while something is recorded or shown
+	// Guarded by reporting:
+	result  *Result
+	section *SectionRecord
+	filters []*pendingFilter
+	told    int // how many of deaths are reported
+	runs    int // how many steps were run
 
 	group sync.WaitGroup // streams, and watchers of processes
 
@@ -95,6 +107,8 @@ func New(suite *Suite, opt Options) *Coordinator {
 	orElse(&opt.StepTimeout, 30*time.Second)
 	orElse(&opt.StartTimeout, 30*time.Second)
 	orElse(&opt.EndTimeout, 10*time.Second)
+	opt.RunnerName = runnerName(&opt)
+	opt.Facts = append(slices.Clone(opt.Facts), opt.RunnerName)
 	if opt.Out == nil {
 		opt.Out = io.Discard
 	}
@@ -103,6 +117,7 @@ func New(suite *Suite, opt Options) *Coordinator {
 		print: &printer{out: opt.Out, color: opt.Color},
 		start: time.Now(), peers: map[string]*peer{}, watchers: map[*watcher]bool{}, roster: -1, broke: make(chan struct{}),
 	}
+	c.setGiven()
 	for _, name := range suite.Peers {
 		p := &peer{name: name}
 		if opt.Bootstrap != nil {

@@ -18,6 +18,11 @@ type Error struct {
 	Hint string
 	// Source is the whole line.
 	Source string
+	// Via is where the file was included, as FILE:LINE; empty in the suite itself.
+	Via string
+
+	certain bool  // no value of a variable would change that
+	path    []int // the lines that lead to the place, from the suite's own file on
 }
 
 // Error is the mistake on one line.
@@ -25,6 +30,9 @@ func (e *Error) Error() string {
 	s := fmt.Sprintf("%s:%d:%d: %s", command.Clean(e.File), e.Line, e.Col, command.Clean(e.Msg))
 	if e.Hint != "" {
 		s += fmt.Sprintf("; did you mean %q?", command.Clean(e.Hint))
+	}
+	if e.Via != "" {
+		s += " (included at " + command.Clean(e.Via) + ")"
 	}
 	return s
 }

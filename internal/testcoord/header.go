@@ -15,6 +15,9 @@ var profiles = []string{"lan", "wan", "local", "fast"}
 // once reports whether a header word stands for the first time, with something after it.
 func (p *parser) once(l line, what string) bool {
 	name := l.words[0].Text
+	if p.foreign() {
+		return false
+	}
 	if before, ok := p.defined[name]; ok {
 		p.fail(l, l.col(0), "", "%s is set in line %d already", name, before)
 		return false

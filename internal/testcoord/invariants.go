@@ -93,8 +93,7 @@ func (c *Coordinator) judgeInvariants() {
 			rec.Status = Failed
 			rec.Err = fmt.Sprintf("it cannot be judged: %d events were lost on the way to the coordinator", missed)
 		}
-		c.result.add(rec)
-		c.print.step(rec)
+		c.report(rec)
 	}
 }
 

@@ -3,6 +3,7 @@ package testcoord
 import (
 	"fmt"
 	"io"
+	"strings"
 
 	"peerlab.example/peerlab/internal/command"
 )
@@ -37,21 +38,54 @@ func (p *printer) line(format string, args ...any) {
 
 func (p *printer) heading(title string) { p.line("%s", p.paint(bold, "== "+command.Clean(title))) }
 
-// step is "ok   12ms  3  alice init", and below it the details.
+// step is "ok   12ms  3  alice init", and below it the details. Steps in blocks are indented.
 func (p *printer) step(s StepRecord) {
 	code := green
-	if s.Status == Failed {
+	switch s.Status {
+	case Failed:
 		code = red
+	case Skipped:
+		code = yellow
 	}
-	p.line("%s %7s %4d  %s", p.paint(code, fmt.Sprintf("%-4s", s.Status)), command.Duration(s.Duration), s.Line, command.Clean(s.Text))
+	in := strings.Repeat("  ", s.Depth)
+	p.line("%s %7s %s  %s%s", p.paint(code, fmt.Sprintf("%-4s", s.Status)), command.Duration(s.Duration), s.place(), in, p.text(s))
 	if s.Err != "" {
-		p.line("%s%s", indent, p.paint(red, command.Clean(s.Err)))
+		p.line("%s%s%s", indent, in, p.paint(code, command.Clean(s.Err)))
 	}
 	for _, d := range s.Details {
 		if d != s.Err {
-			p.line("%s%s", indent, command.Clean(d))
+			p.line("%s%s%s", indent, in, command.Clean(d))
 		}
 	}
+}
+
+// opening is the first line of a block. When it is not for here, Err says why.
+func (p *printer) opening(s StepRecord) {
+	in := strings.Repeat("  ", s.Depth)
+	head := strings.Repeat(" ", 12)
+	if s.Err != "" {
+		head = p.paint(yellow, fmt.Sprintf("%-4s", Skipped)) + strings.Repeat(" ", 8)
+	}
+	p.line("%s %s  %s%s", head, s.place(), in, p.text(s))
+	if s.Err != "" {
+		p.line("%s%s%s", indent, in, p.paint(yellow, command.Clean(s.Err)))
+	}
+}
+
+// text is the line, and which round of it.
+func (p *printer) text(s StepRecord) string {
+	if s.Round == "" {
+		return command.Clean(s.Text)
+	}
+	return command.Clean(s.Text) + "  " + p.paint(dim, "("+s.Round+")")
+}
+
+// place is the number of the line, with the file if it was included.
+func (s StepRecord) place() string {
+	if s.File == "" {
+		return fmt.Sprintf("%4d", s.Line)
+	}
+	return fmt.Sprintf("%s:%d", command.Clean(s.File), s.Line)
 }
 
 func (p *printer) problem(what string, tail []string) {
@@ -94,7 +128,10 @@ func (p *printer) prototype(r *Result, filters []*pendingFilter) {
 	verdicts := map[Status]string{
 		Passed: p.paint(green, "OK"), Failed: p.paint(red, "FAILED"), Skipped: p.paint(yellow, "SKIPPED"),
 	}
-	for _, s := range r.Steps[:len(r.Steps)-len(filters)] {
+	for _, s := range r.Steps {
+		if s.filter || s.Invariant {
+			continue
+		}
 		p.line("command  %s  %s", command.Clean(s.Text), verdicts[s.Status])
 	}
 	for _, f := range filters {

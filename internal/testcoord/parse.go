@@ -5,11 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
-	"regexp"
 	"slices"
-	"sort"
 	"strings"
-	"unicode/utf8"
 
 	"peerlab.example/peerlab/internal/command"
 )
@@ -23,134 +20,135 @@ const (
 	maxErrors = 50
 )
 
-// Parse reads a suite and checks every line of it; commands are checked against the table.
+// ParseOptions are what a suite is checked against.
+type ParseOptions struct {
+	// Table has the commands of a peer.
+	Table *command.Table
+	// Params are values for the suite's params, by name.
+	Params map[string]string
+	// Read reads a file that is included; nil allows none.
+	Read func(path string) ([]byte, error)
+	// Runner is one of Runners; what it cannot do is an error then, unless the line is conditional. Empty checks nothing of
+	// the kind.
+	Runner string
+}
+
+// Parse reads a suite that includes no other, and checks every line of it; commands are checked against the table.
 // The error is Errors, with all mistakes of the file.
 func Parse(file string, src []byte, table *command.Table) (*Suite, error) {
+	return ParseWith(file, src, ParseOptions{Table: table})
+}
+
+// ParseWith reads a suite, with all that it includes. The error is Errors, with all mistakes of all files.
+func ParseWith(file string, src []byte, opt ParseOptions) (*Suite, error) {
 	base := filepath.Base(file)
 	p := &parser{
-		file: file, table: table, words: words(), defined: map[string]int{}, named: map[string]bool{},
+		file: file, table: opt.Table, opt: opt, words: words(), defined: map[string]int{}, named: map[string]bool{},
+		groups: map[string][]string{}, vars: map[string]*variable{}, product: 1,
 		suite: &Suite{File: file, Name: strings.TrimSuffix(base, filepath.Ext(base))},
 	}
-	if len(src) > maxSource {
-		return nil, Errors{{File: file, Line: 1, Col: 1, Msg: fmt.Sprintf("a suite has at most %d bytes, this one has %d", maxSource, len(src))}}
-	}
-	text := strings.TrimPrefix(string(src), "\ufeff")
-	for i, l := range strings.Split(text, "\n") {
-		p.parseLine(line{no: i + 1, src: strings.TrimSuffix(l, "\r")})
-	}
+	p.given()
+	p.readFile(src)
 	p.finish()
 	if len(p.errs) > 0 {
 		slices.SortStableFunc(p.errs, func(a, b *Error) int {
-			return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Col, b.Col))
+			return cmp.Or(slices.Compare(a.path, b.path), cmp.Compare(a.Col, b.Col))
 		})
 		return nil, p.errs
 	}
+	p.declared = true
+	p.suite.grammar = p
 	return p.suite, nil
 }
 
-// line is one line of the file, or what is left of it after its first words.
-type line struct {
-	no    int
-	src   string
-	whole []command.Word // all its words
-	words []command.Word // those that are left
-}
-
-// after is the line without its first n words.
-func (l line) after(n int) line {
-	l.words = l.words[min(n, len(l.words)):]
-	return l
-}
-
-// end is the column after the last word.
-func (l line) end() int { return len(strings.TrimRight(l.src, " \t")) + 1 }
-
-// col is the column of word i, or the end of the line when there is none.
-func (l line) col(i int) int {
-	if i < len(l.words) {
-		return l.words[i].Col
-	}
-	return l.end()
-}
-
-// is reports whether word i is that bare word.
-func (l line) is(i int, text string) bool {
-	return i < len(l.words) && l.words[i].Text == text && !l.words[i].Quoted
-}
-
-// text is the words as one text, with one blank between them.
-func (l line) text() string {
-	parts := make([]string, len(l.words))
-	for i, w := range l.words {
-		parts[i] = w.Text
-	}
-	return strings.Join(parts, " ")
-}
-
-// command is the words as a line that splits into the same words.
-func (l line) command() string {
-	parts := make([]string, len(l.words))
-	for i, w := range l.words {
-		parts[i] = quote(w)
-	}
-	return strings.Join(parts, " ")
-}
-
-// quote writes a word so that it is read back as what it is: a flag stays one, which a quoted word is not.
-func quote(w command.Word) string {
-	if w.Quoted || !strings.HasPrefix(w.Text, "-") {
-		return command.Quote(w.Text)
-	}
-	name, value, ok := strings.Cut(w.Text, "=")
-	if !ok {
-		return name
-	}
-	return name + "=" + command.Quote(value)
-}
-
 type parser struct {
-	file     string
+	file     string // that is read
 	table    *command.Table
+	opt      ParseOptions
 	words    map[string]word
 	suite    *Suite
 	errs     Errors
-	named    map[string]bool // the peers of the suite
-	full     bool            // there were too many steps
-	declared bool            // there is a "peers" line
-	defined  map[string]int  // header word -> its line
-	all      []line          // lines that say "all"
+	named    map[string]bool     // the peers of the suite
+	groups   map[string][]string // groups of peers
+	vars     map[string]*variable
+	full     bool           // there were too many steps
+	declared bool           // there is a "peers" line
+	defined  map[string]int // header word -> its line
+	all      Errors         // for lines that say "all", should there be no peers
+	stepped  bool           // there was a step
+	said     bool           // a step has said who
+	count    int            // of steps
+	blocks   []*block       // those that are open, the innermost last
+	floor    int            // how many of them were open where the file begins
+	product  int            // how often a line in the innermost block is run
+	mods     mods           // of the line that is read
+	from     []place        // the lines that led to the file that is read
+	included int            // how many files were
+	bytes    int            // of all files
+	binding  bool           // the run goes on: the line was checked before
+}
+
+// mods are what stands around a step on its line.
+type mods struct {
+	conds      []condition
+	background bool
 }
 
 // word is a first word of a line that is not the name of a peer.
 type word struct {
-	// parse reads a line that begins with the word; nil when the word belongs to a later version.
+	// parse reads a line that begins with the word.
 	parse func(p *parser, l line)
 	// header words stand before the first step.
 	header bool
+	// step words begin a step: they may have conditions, and variables of the run.
+	step bool
 }
 
 // words are the reserved first words. A kind of line is added here and nowhere else.
 func words() map[string]word {
-	w := map[string]word{
+	return map[string]word{
 		"suite":     {parse: (*parser).suiteName, header: true},
 		"tags":      {parse: (*parser).tags, header: true},
 		"timeout":   {parse: (*parser).timeout, header: true},
 		"profile":   {parse: (*parser).profile, header: true},
 		"peers":     {parse: (*parser).peers, header: true},
+		"param":     {parse: (*parser).param, header: true},
+		"group":     {parse: (*parser).group},
+		"include":   {parse: (*parser).include},
 		"section":   {parse: (*parser).section},
-		"expect":    {parse: (*parser).expect},
-		"lab":       {parse: (*parser).lab},
 		"invariant": {parse: (*parser).invariant},
+		"measure":   {parse: (*parser).measure},
+		"expect":    {parse: (*parser).expect, step: true},
+		"lab":       {parse: (*parser).lab, step: true},
+		"wait":      {parse: (*parser).wait, step: true},
+		"barrier":   {parse: (*parser).barrier, step: true},
+		"repeat":    {parse: (*parser).repeat, step: true},
+		"parallel":  {parse: (*parser).parallel, step: true},
+		"branch":    {parse: (*parser).branch, step: true},
+		"cleanup":   {parse: (*parser).cleanup},
+		"end":       {parse: (*parser).end},
 	}
-	for _, later := range []string{
-		"group", "wait", "parallel", "repeat", "cleanup", "end", "barrier", "include", "param", "measure",
-	} {
-		w[later] = word{}
-	}
-	return w
 }
 
-func (p *parser) parseLine(l line) {
+// readFile reads the lines of a file. Blocks do not reach beyond it.
+func (p *parser) readFile(src []byte) {
+	if p.bytes += len(src); p.bytes > maxSource {
+		p.fail(line{no: 1}, 1, "", "a suite has at most %d bytes, this one has %d", maxSource, p.bytes)
+		return
+	}
+	outer := p.floor
+	p.floor = len(p.blocks)
+	text := strings.TrimPrefix(string(src), "\ufeff")
+	for i, l := range strings.Split(text, "\n") {
+		p.readLine(line{no: i + 1, src: strings.TrimSuffix(l, "\r")})
+	}
+	for len(p.blocks) > p.floor {
+		p.unclosed()
+	}
+	p.floor = outer
+}
+
+func (p *parser) readLine(l line) {
 	if len(p.errs) >= maxErrors || p.full {
 		return
 	}
@@ -160,101 +158,116 @@ func (p *parser) parseLine(l line) {
 		return
 	}
 	if l.words, err = command.SplitScript(l.src); err != nil {
-		col := 1
-		var syntax *command.SyntaxError
-		if errors.As(err, &syntax) {
-			col = syntax.Col
-		}
-		p.fail(l, col, "", "%s", err)
+		p.lexical(l, err)
 		return
 	}
-	l.whole = l.words
-	if len(l.words) == 0 || p.later(l) {
+	if len(l.words) == 0 {
 		return
+	}
+	if l.whole = l.words; strings.Contains(l.source(), "$") {
+		p.withVariables(l)
+		return
+	}
+	p.dispatch(l)
+}
+
+// lexical reports an error of the lexer.
+func (p *parser) lexical(l line, err error) {
+	col := 1
+	var syntax *command.SyntaxError
+	var usage *command.UsageError
+	switch {
+	case errors.As(err, &syntax):
+		col = syntax.Col
+	case errors.As(err, &usage):
+		col = usage.Col
+	}
+	p.fail(l, col, "", "%s", err)
+}
+
+// dispatch reads a line by its first words.
+func (p *parser) dispatch(l line) {
+	p.mods = mods{}
+	whole := l
+	l, ok := p.conditions(l)
+	if !ok {
+		return
+	}
+	if n := len(l.words) - 1; n > 0 && l.is(n, "&") {
+		p.mods.background = true
+		l.words = l.words[:n]
 	}
 	first := l.words[0]
 	w, reserved := p.words[first.Text]
+	reserved = reserved && !first.Quoted
 	switch {
-	case first.Quoted || !reserved:
+	case len(p.mods.conds) > 0 && reserved && !w.step:
+		p.fail(l, whole.col(0), "", "a condition stands before a step, and %q is none", first.Text)
+	case p.mods.background && reserved && first.Text != "expect":
+		p.fail(l, whole.col(len(whole.words)-1), "", "commands and expectations can run in the background, %q cannot", first.Text)
+	case !reserved && p.assigns(l):
+		p.assign(l)
+	case !reserved:
 		p.command(l)
-	case w.parse == nil:
-		p.notYet(l, first.Col, fmt.Sprintf("%q", first.Text))
-	case w.header && len(p.suite.Steps) > 0:
+	case w.header && p.stepped:
 		p.fail(l, first.Col, "", "%q belongs before the first step", first.Text)
 	default:
 		w.parse(p, l)
 	}
 }
 
-var variable = regexp.MustCompile(`\$[A-Za-z_{]`)
+func (p *parser) fail(l line, col int, hint, format string, args ...any) {
+	p.errs = append(p.errs, p.mistake(l, col, hint, format, args...))
+}
 
-// later reports the constructs of the language that this version does not have, wherever they stand.
-func (p *parser) later(l line) bool {
-	first, last := l.words[0], l.words[len(l.words)-1]
-	switch {
-	case first.Quoted:
-	case strings.HasPrefix(first.Text, "["):
-		p.notYet(l, first.Col, "a condition such as [sim]")
-		return true
-	case l.is(1, "=") || strings.HasSuffix(first.Text, "=") && len(first.Text) > 1:
-		p.notYet(l, first.Col, "a capture (NAME = …)")
-		return true
+// mistake is an error that is yet to be reported.
+func (p *parser) mistake(l line, col int, hint, format string, args ...any) *Error {
+	e := &Error{
+		File: p.file, Line: l.no, Col: min(col, len(l.src)+1), Msg: fmt.Sprintf(format, args...), Hint: hint, Source: l.src,
 	}
-	for _, w := range l.words {
-		if variable.MatchString(w.Text) {
-			p.notYet(l, w.Col, "a variable ($NAME)")
-			return true
+	for i, from := range p.from {
+		e.path = append(e.path, from.line)
+		if i == len(p.from)-1 {
+			e.Via = from.String()
 		}
 	}
-	if len(l.words) > 1 && last.Text == "&" && !last.Quoted {
-		p.notYet(l, last.Col, "a command in the background (&)")
-		return true
-	}
-	return false
-}
-
-func (p *parser) notYet(l line, col int, what string) {
-	p.fail(l, col, "", "%s is not part of this version", what)
-}
-
-func (p *parser) fail(l line, col int, hint, format string, args ...any) {
-	p.errs = append(p.errs, &Error{
-		File: p.file, Line: l.no, Col: min(col, len(l.src)+1), Msg: fmt.Sprintf(format, args...), Hint: hint, Source: l.src,
-	})
+	e.path = append(e.path, l.no)
+	return e
 }
 
 // step adds a step for the line.
 func (p *parser) step(l line, a action) {
-	if len(p.suite.Steps) == maxSteps {
+	s := &Step{
+		Line: l.no, Text: command.Clean(strings.TrimSpace(l.source())), act: a,
+		conds: p.mods.conds, background: p.mods.background,
+	}
+	if len(p.from) > 0 {
+		s.File = p.file
+	}
+	p.place(l, s)
+}
+
+// place puts a step where it belongs.
+func (p *parser) place(l line, s *Step) {
+	if p.count++; p.count > maxSteps {
 		p.fail(l, l.col(0), "", "a suite has at most %d steps", maxSteps)
 		p.full = true
 		return
 	}
-	p.suite.Steps = append(p.suite.Steps, &Step{Line: l.no, Text: command.Clean(strings.TrimSpace(l.source())), act: a})
-}
-
-// source is the line as it was typed, without its comment.
-func (l line) source() string {
-	src, words := l.src, l.whole
-	from := words[len(words)-1].Col
-	// The last word ends where the line begins to have all its words.
-	n := sort.Search(len(src)-from, func(i int) bool {
-		end := from + i
-		for end < len(src) && !utf8.RuneStart(src[end]) {
-			end--
-		}
-		again, err := command.SplitScript(src[:end])
-		return err == nil && slices.Equal(again, words)
-	})
-	return src[:from+n]
+	p.stepped = true
+	if n := len(p.blocks); n > 0 {
+		body := &p.blocks[n-1].step.Body
+		*body = append(*body, s)
+		return
+	}
+	p.suite.Steps = append(p.suite.Steps, s)
 }
 
 func (p *parser) finish() {
 	if len(p.suite.Peers) == 0 {
-		for _, l := range p.all {
-			p.fail(l, l.col(0), "", "all, but the suite names no peer")
-		}
+		p.errs = append(p.errs, p.all...)
 	}
+	p.unknownParams()
 	if len(p.errs) == 0 && !slices.ContainsFunc(p.suite.Steps, func(s *Step) bool { _, heading := s.act.(section); return !heading }) {
 		p.fail(line{no: 1}, 1, "", "the suite has no steps")
 	}

@@ -51,9 +51,9 @@ func holds(b bool) verdict {
 	return no
 }
 
-// comparison is "OP N".
+// comparison is "OP N". The operators are = != >= <= > <.
 type comparison struct {
-	op string // = != >= <=
+	op string
 	n  int
 }
 
@@ -67,6 +67,10 @@ func compares(op string, order int) bool {
 		return order != 0
 	case ">=":
 		return order >= 0
+	case ">":
+		return order > 0
+	case "<":
+		return order < 0
 	}
 	return order <= 0
 }
@@ -190,7 +194,7 @@ type eventCount struct {
 	want   comparison
 }
 
-func (c eventCount) exact() bool { return c.want.op == "=" || c.want.op == "<=" || c.want.op == "!=" }
+func (c eventCount) exact() bool { return c.want.op != ">=" && c.want.op != ">" }
 
 func (c eventCount) matters(e *eventv1.Event) bool {
 	if own := e.GetCustom(); own != nil {
@@ -240,7 +244,7 @@ func (j *counter) verdict() verdict {
 	switch {
 	case j.want.holds(j.n):
 		return yes
-	case (j.want.op == "=" || j.want.op == "<=") && j.n > j.want.n:
+	case (j.want.op == "=" || j.want.op == "<=") && j.n > j.want.n, j.want.op == "<" && j.n >= j.want.n:
 		return hopeless
 	}
 	return no

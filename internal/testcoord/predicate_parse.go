@@ -15,7 +15,7 @@ import (
 var (
 	predicates = []string{"members", "event", "output", "json", "roster"}
 	states     = []string{string(app.Alive), string(app.Suspect), string(app.Left), string(app.Lost)}
-	operators  = []string{"=", "!=", ">=", "<="}
+	operators  = []string{"=", "!=", ">=", "<=", ">", "<"}
 	eventName  = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_-]*$`)
 )
 
@@ -161,7 +161,7 @@ func (p *parser) jsonPredicate(l line) predicate {
 		return nil
 	}
 	want := l.after(1).text()
-	if _, err := strconv.ParseFloat(want, 64); err != nil && (op == ">=" || op == "<=") {
+	if _, err := strconv.ParseFloat(want, 64); err != nil && op != "=" && op != "!=" {
 		p.fail(l, l.col(1), "", "%s compares numbers, and %q is none", op, want)
 		return nil
 	}
@@ -170,12 +170,7 @@ func (p *parser) jsonPredicate(l line) predicate {
 
 // regexpAt reads the rest of the line as /RE/ or RE.
 func (p *parser) regexpAt(l line) (*regexp.Regexp, bool) {
-	text := l.text()
-	if !slices.ContainsFunc(l.words, func(w command.Word) bool { return w.Quoted }) && len(l.words) > 0 {
-		last := l.words[len(l.words)-1]
-		text = l.src[l.col(0)-1 : last.Col-1+len(last.Text)] // with its blanks as they are
-	}
-	return p.regexp(l, l.col(0), text)
+	return p.regexp(l, l.col(0), l.spaced())
 }
 
 func (p *parser) regexp(l line, col int, text string) (*regexp.Regexp, bool) {

@@ -41,9 +41,14 @@ func (r *Result) OK() bool { return r.Failed == 0 && len(r.Problems) == 0 && !r.
 
 // StepRecord is what became of a step.
 type StepRecord struct {
+	// File is the included file that the line stands in; empty when that is the suite itself.
+	File string
 	// Line is that in the file; Text the line.
 	Line int
 	Text string
+	// Depth is how many blocks are around it; Round is which rounds of the repeats among them, such as "i=2/10".
+	Depth int
+	Round string
 	// Section is the title of the section it stands in, or empty.
 	Section string
 	Status  Status
@@ -51,9 +56,11 @@ type StepRecord struct {
 	Start, Duration time.Duration
 	// Invariant is set for the verdict on one, which Invariants has too.
 	Invariant bool
-	// Err says why it failed; Details are the lines below that.
+	// Err says why it failed, or was not for this runner; Details are the lines below that.
 	Err     string
 	Details []string
+
+	filter bool // of the prototype
 }
 
 // InvariantRecord is an invariant and what violated it.

@@ -26,19 +26,24 @@ func (c *Coordinator) Run(ctx context.Context) (*Result, error) {
 		defer close(watching)
 		c.watchRoster(work)
 	}()
+	f := &flow{c: c, jobs: &jobs{}, all: c.opt.KeepGoing}
 	err := c.startPeers(work, c.suite.Peers)
 	c.result.Ready = time.Since(begin)
-	if err == nil {
-		c.runSteps(work)
+	ready := err == nil
+	if ready {
+		good := f.steps(work, c.suite.Steps)
+		f.endJobs(!good && !f.all)
+		c.reportDeaths()
 	} else {
 		if ctx.Err() == nil {
 			c.reportStart(err)
 		}
-		c.skipFrom(0)
+		f.skip(c.suite.Steps)
 	}
 	c.endSection()
 	c.judgeInvariants()
 	c.judgeFilters(work)
+	c.cleanUp(ctx, ready)
 	if cause := context.Cause(ctx); cause != nil {
 		c.result.Interrupted = true
 		err = cause
@@ -72,74 +77,38 @@ func (c *Coordinator) reportStart(err error) {
 	}
 }
 
-// runSteps runs one step after the other, up to the first that fails unless told to keep going.
-func (c *Coordinator) runSteps(ctx context.Context) {
-	for i, s := range c.suite.Steps {
-		if heading, ok := s.act.(section); ok {
-			c.beginSection(heading.title)
+// cleanUp runs the suite's cleanup, whatever has become of the run, if it began at all.
+func (c *Coordinator) cleanUp(ctx context.Context, ready bool) {
+	f := &flow{c: c, jobs: &jobs{}, all: true}
+	for _, s := range c.suite.Cleanup {
+		if !ready {
+			f.inner().skip(s.Body)
 			continue
 		}
-		ok := c.runStep(ctx, s)
-		died := c.reportDeaths()
-		if (!ok || died) && !c.opt.KeepGoing || ctx.Err() != nil {
-			c.skipFrom(i + 1)
-			return
+		limit := cleanupWithin
+		if b, ok := s.act.(cleanupBlock); ok {
+			limit = b.within
 		}
-	}
-}
-
-func (c *Coordinator) runStep(ctx context.Context, s *Step) bool {
-	c.details = nil
-	begin := time.Now()
-	err := s.act.run(ctx, c)
-	if f, ok := s.act.(*filterStep); ok && err == nil {
-		c.addFilter(s, f)
-		return true
-	}
-	if err != nil && errors.Is(ctx.Err(), context.Canceled) {
-		err = errors.New("interrupted")
-	}
-	rec := StepRecord{
-		Line: s.Line, Text: s.Text, Section: c.sectionTitle(), Status: Passed,
-		Start: begin.Sub(c.start), Duration: time.Since(begin), Details: c.details,
-	}
-	if err != nil {
-		rec.Status, rec.Err = Failed, err.Error()
-		var f *failure
-		if errors.As(err, &f) {
-			rec.Details = f.details
-		}
-	}
-	c.result.add(rec)
-	c.print.step(rec)
-	return err == nil
-}
-
-// skipFrom records the steps from number i on as skipped.
-func (c *Coordinator) skipFrom(i int) {
-	for _, s := range c.suite.Steps[i:] {
-		if heading, ok := s.act.(section); ok {
-			c.beginSection(heading.title)
-			continue
-		}
-		if f, ok := s.act.(*filterStep); ok {
-			c.addFilter(s, f)
-			continue
-		}
-		c.result.add(StepRecord{
-			Line: s.Line, Text: s.Text, Section: c.sectionTitle(), Status: Skipped, Start: time.Since(c.start),
-		})
+		// Also when ctx has ended: that is when it matters.
+		bounded, stop := context.WithTimeoutCause(context.WithoutCancel(ctx), limit, fmt.Errorf("the cleanup was not done within %s", limit))
+		good := f.one(bounded, s)
+		f.endJobs(!good)
+		stop()
 	}
 }
 
 func (c *Coordinator) beginSection(title string) {
 	c.endSection()
+	c.reporting.Lock()
+	defer c.reporting.Unlock()
 	c.result.Sections = append(c.result.Sections, SectionRecord{Title: title, Start: time.Since(c.start)})
 	c.section = &c.result.Sections[len(c.result.Sections)-1]
 	c.print.heading(title)
 }
 
 func (c *Coordinator) endSection() {
+	c.reporting.Lock()
+	defer c.reporting.Unlock()
 	if c.section != nil {
 		c.section.Duration = time.Since(c.start) - c.section.Start
 		c.section = nil
@@ -147,29 +116,12 @@ func (c *Coordinator) endSection() {
 }
 
 func (c *Coordinator) sectionTitle() string {
+	c.reporting.Lock()
+	defer c.reporting.Unlock()
 	if c.section == nil {
 		return ""
 	}
 	return c.section.Title
-}
-
-// resolve returns the names that WHO stands for now.
-func (c *Coordinator) resolve(w who) ([]string, error) {
-	if !w.all {
-		return w.names, nil
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	var out []string
-	for _, name := range c.suite.Peers {
-		if c.peers[name].wanted() {
-			out = append(out, name)
-		}
-	}
-	if len(out) == 0 {
-		return nil, errors.New("the suite has ended all peers")
-	}
-	return out, nil
 }
 
 // tailShown is how many lines of a process that died are shown.
@@ -177,10 +129,12 @@ const tailShown = 12
 
 // reportDeaths tells of the peers that ended although nobody asked, once each.
 func (c *Coordinator) reportDeaths() bool {
+	c.reporting.Lock()
 	c.mu.Lock()
 	deaths := c.deaths[c.told:]
 	c.told = len(c.deaths)
 	c.mu.Unlock()
+	c.reporting.Unlock()
 	for _, l := range deaths {
 		c.problem(l.peer.name+" "+l.death, tail(l.process))
 	}
@@ -197,6 +151,8 @@ func tail(p Process) []string {
 
 // problem records what went wrong outside of a step.
 func (c *Coordinator) problem(what string, lines []string) {
+	c.reporting.Lock()
+	defer c.reporting.Unlock()
 	c.result.Problems = append(c.result.Problems, what)
 	c.print.problem(what, lines)
 }

@@ -26,6 +26,7 @@ const (
 type commandStep struct {
 	who    who
 	line   string
+	lines  map[string]string // of peers where the line is another, since it says $SELF or $I
 	mode   mode
 	within time.Duration // 0: the default
 }
@@ -46,12 +47,11 @@ func (p *parser) command(l line) {
 	if p.unclear(l, first) {
 		return
 	}
-	peers, ok := p.who(l, first)
+	peers, rest, ok := p.who(l)
 	if strings.HasSuffix(first.Text, ",") {
 		return // what follows is more of the list, not a command
 	}
 	step.who = peers
-	rest := l.after(1)
 	if rest.is(0, "within") {
 		d, isTime := p.duration(rest, 1)
 		step.within, ok = d, ok && isTime
@@ -73,9 +73,27 @@ func (p *parser) command(l line) {
 	}
 }
 
+func (s *commandStep) peers() *who { return &s.who }
+
+// each takes over what the line says at one peer, where its variables have other values.
+func (s *commandStep) each(name string, other action) {
+	if s.lines == nil {
+		s.lines = map[string]string{}
+	}
+	s.lines[name] = other.(*commandStep).line //nolint:forcetypeassert // the same line was read
+}
+
+// at is what the peer is to run.
+func (s *commandStep) at(name string) string {
+	if line, own := s.lines[name]; own {
+		return line
+	}
+	return s.line
+}
+
 // unclear reports a line whose first word is no peer, and most likely was meant as something else.
 func (p *parser) unclear(l line, first command.Word) bool {
-	if !validName.MatchString(first.Text) || p.named[first.Text] || slices.Contains(reserved, first.Text) {
+	if _, group := p.groups[first.Text]; group || !validName.MatchString(first.Text) || p.named[first.Text] || slices.Contains(reserved, first.Text) {
 		return false // it is a peer, or parser.who says what is wrong with it
 	}
 	if !p.declared && len(l.words) > 1 {
@@ -85,7 +103,7 @@ func (p *parser) unclear(l line, first command.Word) bool {
 	}
 	candidates := p.reservedWords()
 	if p.declared {
-		candidates = append(slices.Clone(p.suite.Peers), candidates...)
+		candidates = append(p.peersAndGroups(), candidates...)
 	}
 	call, err := p.table.ParseWords(l.words)
 	hint := command.Nearest(first.Text, candidates)
@@ -109,10 +127,8 @@ func (p *parser) unclear(l line, first command.Word) bool {
 // reservedWords are the words that may begin a line, for suggestions.
 func (p *parser) reservedWords() []string {
 	out := []string{"all"}
-	for w, def := range p.words {
-		if def.parse != nil {
-			out = append(out, w)
-		}
+	for w := range p.words {
+		out = append(out, w)
 	}
 	slices.Sort(out)
 	return out
@@ -140,17 +156,24 @@ func (p *parser) checkCommand(l line) bool {
 }
 
 // run runs the command at all peers at once, and waits for all.
-func (s *commandStep) run(ctx context.Context, c *Coordinator) error {
-	names, err := c.resolve(s.who)
+func (s *commandStep) run(ctx context.Context, f *flow) error {
+	_, err := s.calls(ctx, f)
+	return err
+}
+
+// calls is run that returns the ends of the command, in the order of the peers.
+func (s *commandStep) calls(ctx context.Context, f *flow) ([]*call, error) {
+	names, err := f.resolve(s.who)
 	if err != nil {
-		return err
+		return nil, err
 	}
+	c := f.c
 	limit := cmp.Or(s.within, c.opt.StepTimeout)
 	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("not done within %s", limit))
 	defer cancel()
 	calls := make([]*call, len(names))
 	for i, name := range names {
-		calls[i] = c.startCall(name, s.line)
+		calls[i] = c.startCall(name, s.at(name))
 	}
 	var timedOut error
 	for _, k := range calls {
@@ -161,11 +184,12 @@ func (s *commandStep) run(ctx context.Context, c *Coordinator) error {
 			c.cancelCalls(calls)
 		}
 	}
-	return s.judge(c, names, calls, timedOut)
+	return calls, s.judge(f, names, calls, timedOut)
 }
 
 // judge makes one error of the ends of all calls.
-func (s *commandStep) judge(c *Coordinator, names []string, calls []*call, timedOut error) error {
+func (s *commandStep) judge(fl *flow, names []string, calls []*call, timedOut error) error {
+	c := fl.c
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	f := &failure{}
@@ -186,7 +210,7 @@ func (s *commandStep) judge(c *Coordinator, names []string, calls []*call, timed
 		}
 	}
 	if f.msg == "" {
-		c.details = f.details
+		fl.details = append(fl.details, f.details...)
 		return nil
 	}
 	return f

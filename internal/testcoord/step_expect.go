@@ -18,7 +18,8 @@ type expectStep struct {
 	limit time.Duration
 	never bool
 	pred  predicate
-	text  string // the predicate as it was written
+	preds map[string]predicate // of peers where it is another, since the line says $SELF or $I
+	text  string               // the predicate as it was written
 }
 
 // expect reads "expect WHO [within D | never D] PREDICATE".
@@ -28,13 +29,16 @@ func (p *parser) expect(l line) {
 		p.fail(l, l.end(), "", "expect what? expect alice members alive = 3")
 		return
 	}
-	if l.is(0, "measure") {
-		p.notYet(l, l.col(0), `"expect measure"`)
+	switch {
+	case l.is(0, "measure"):
+		p.expectMeasure(l.after(1))
+		return
+	case len(l.words) > 1 && (l.is(1, "~") || slices.Contains(operators, l.words[1].Text)) && !l.words[1].Quoted:
+		p.expectValue(l)
 		return
 	}
-	peers, ok := p.who(l, l.words[0])
+	peers, l, ok := p.who(l)
 	step := &expectStep{who: peers, limit: expectWithin}
-	l = l.after(1)
 	if l.is(0, "within") || l.is(0, "never") {
 		step.never = l.is(0, "never")
 		d, isTime := p.duration(l, 1)
@@ -44,14 +48,33 @@ func (p *parser) expect(l line) {
 			l = l.after(1)
 		}
 	}
-	step.text = command.Clean(l.source()[min(l.col(0)-1, len(l.source())):])
+	step.text = l.shown()
 	if step.pred = p.predicate(l); step.pred != nil && ok {
 		p.step(l, step)
 	}
 }
 
-func (s *expectStep) run(ctx context.Context, c *Coordinator) error {
-	names, err := c.resolve(s.who)
+func (s *expectStep) peers() *who { return &s.who }
+
+// each takes over what is wanted at one peer, where the variables of the line have other values.
+func (s *expectStep) each(name string, other action) {
+	if s.preds == nil {
+		s.preds = map[string]predicate{}
+	}
+	s.preds[name] = other.(*expectStep).pred //nolint:forcetypeassert // the same line was read
+}
+
+// at is what is wanted of a peer.
+func (s *expectStep) at(name string) predicate {
+	if pred, own := s.preds[name]; own {
+		return pred
+	}
+	return s.pred
+}
+
+func (s *expectStep) run(ctx context.Context, f *flow) error {
+	c := f.c
+	names, err := f.resolve(s.who)
 	if err != nil {
 		return err
 	}
@@ -100,7 +123,7 @@ func (c *Coordinator) explain(w *watcher) []string {
 			text += fmt.Sprintf("; %d of its events were lost on the way", p.missed)
 		}
 		out = append(out, fmt.Sprintf("seen    %-*s  %s", width, p.name, command.Clean(text)))
-		events = append(events, c.lastEvents(p, w.step.pred, max(1, min(eventsShown, eventsInAll/len(w.peers))))...)
+		events = append(events, c.lastEvents(p, w.step.at(p.name), max(1, min(eventsShown, eventsInAll/len(w.peers))))...)
 	}
 	return append(out, events...)
 }

@@ -27,6 +27,7 @@ var faultKinds = []string{
 
 // labFault reads "partition …", "latency …" and so on, in the words of network.ParseRule.
 func (p *parser) labFault(l line) {
+	l = p.ungrouped(l)
 	rule, err := network.ParseRule(l.text())
 	if wrong := (*network.RuleError)(nil); errors.As(err, &wrong) {
 		p.fail(l, l.place(wrong.Col), wrong.Example, "%s", wrong.Msg)
@@ -34,13 +35,29 @@ func (p *parser) labFault(l line) {
 	}
 	good := true
 	for _, w := range l.words[1:] {
-		if p.isEnd(rule, w.Text) && !p.known(l, w.Col, w.Text) {
+		if p.isEnd(rule, w.Text) && !p.known(l, w, w.Text) {
 			good = false
 		}
 	}
 	if good {
 		p.step(l, &faultStep{rule: rule})
 	}
+}
+
+// ungrouped is the line with the names of peers in place of the groups.
+func (p *parser) ungrouped(l line) line {
+	var words []command.Word
+	for i, w := range l.words {
+		members, ok := p.groups[w.Text]
+		if !ok || i == 0 {
+			words = append(words, w)
+		}
+		for _, name := range members {
+			words = append(words, command.Word{Text: name, Raw: w.Raw, Col: w.Col})
+		}
+	}
+	l.words = words
+	return l
 }
 
 // isEnd reports whether a word of a rule is the name of a peer in it.
@@ -75,7 +92,7 @@ func (p *parser) labHeal(l line) {
 	case 1:
 	case 3:
 		for _, w := range l.words[1:] {
-			if w.Text != network.Bootstrap && !p.known(l, w.Col, w.Text) {
+			if w.Text != network.Bootstrap && !p.known(l, w, w.Text) {
 				return
 			}
 			step.link = append(step.link, w.Text)
@@ -90,7 +107,10 @@ func (p *parser) labHeal(l line) {
 // faultStep sets a rule, at all peers that run and at those that start later.
 type faultStep struct{ rule network.Rule }
 
-func (s *faultStep) run(ctx context.Context, c *Coordinator) error {
+func (s *faultStep) run(ctx context.Context, f *flow) error {
+	c := f.c
+	c.faulting.Lock()
+	defer c.faulting.Unlock()
 	rule := s.rule
 	if rule.ID == "" { // one id at all peers, so that a peer which is told twice has it once
 		c.faultCount++
@@ -109,7 +129,10 @@ func (s *faultStep) run(ctx context.Context, c *Coordinator) error {
 // healStep lifts rules.
 type healStep struct{ link []string } // empty, or two names
 
-func (s *healStep) run(ctx context.Context, c *Coordinator) error {
+func (s *healStep) run(ctx context.Context, f *flow) error {
+	c := f.c
+	c.faulting.Lock()
+	defer c.faulting.Unlock()
 	if c.opt.Faults != nil {
 		if len(s.link) == 0 {
 			return c.opt.Faults.Heal(ctx, nil, nil)
@@ -145,11 +168,13 @@ func (c *Coordinator) runAt(ctx context.Context, names []string, line string) er
 	if len(names) == 0 {
 		return nil
 	}
-	return (&commandStep{who: who{names: names}, line: line}).run(ctx, c)
+	return (&commandStep{who: who{names: names}, line: line}).run(ctx, &flow{c: c})
 }
 
 // teachFaults tells peers that have just started, or go on, of the rules that are in force.
 func (c *Coordinator) teachFaults(ctx context.Context, names []string) error {
+	c.faulting.Lock()
+	defer c.faulting.Unlock()
 	for _, line := range c.faults {
 		if err := c.runAt(ctx, names, line); err != nil {
 			return fmt.Errorf("the faults in force: %w", err)

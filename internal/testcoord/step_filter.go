@@ -22,11 +22,17 @@ type filterStep struct {
 	prefix string
 }
 
-func (*filterStep) run(context.Context, *Coordinator) error { return nil }
+func (f *filterStep) run(_ context.Context, in *flow) error {
+	return in.addFilter(f)
+}
 
 // filter reads "testfilter VIEWView N TEXT".
 func (p *parser) filter(l line, peers who, m mode) {
 	const usage = "testfilter messagesView N TEXT"
+	if p.mods.background {
+		p.fail(l, l.col(0), "", "a filter is judged at the end of the run, and not in the background")
+		return
+	}
 	if m != mustPass {
 		p.fail(l, l.col(0), "", "testfilter is no command: %q cannot be said of it", m)
 		return
@@ -57,23 +63,28 @@ type pendingFilter struct {
 }
 
 // addFilter notes a filter for the end of the run.
-func (c *Coordinator) addFilter(s *Step, f *filterStep) {
-	names, err := c.resolve(f.who)
+func (f *flow) addFilter(s *filterStep) error {
+	names, err := f.resolve(s.who)
 	if err != nil {
-		c.problem(err.Error(), nil)
+		return err
 	}
-	shown := eventCount{kind: "shown", want: comparison{op: "=", n: f.count}, fields: []fieldTest{
-		{name: "view", want: f.view},
-		{name: "text", re: regexp.MustCompile("^" + regexp.QuoteMeta(f.prefix))},
+	c := f.c
+	shown := eventCount{kind: "shown", want: comparison{op: "=", n: s.count}, fields: []fieldTest{
+		{name: "view", want: s.view},
+		{name: "text", re: regexp.MustCompile("^" + regexp.QuoteMeta(s.prefix))},
 	}}
+	rec := f.record(f.step)
+	rec.filter = true
+	c.reporting.Lock()
+	defer c.reporting.Unlock()
 	for _, name := range names {
-		text := fmt.Sprintf("%s %s %d %s", name, f.word, f.count, command.Clean(f.prefix))
+		text := fmt.Sprintf("%s %s %d %s", name, s.word, s.count, command.Clean(s.prefix))
 		c.filters = append(c.filters, &pendingFilter{
-			record: StepRecord{Line: s.Line, Text: s.Text, Section: c.sectionTitle(), Status: Skipped, Start: time.Since(c.start)},
-			who:    name, text: text,
-			expect: &expectStep{limit: expectWithin, pred: shown, text: fmt.Sprintf("exactly %d lines that begin with %q", f.count, f.prefix)},
+			record: rec, who: name, text: text,
+			expect: &expectStep{limit: expectWithin, pred: shown, text: fmt.Sprintf("exactly %d lines that begin with %q", s.count, s.prefix)},
 		})
 	}
+	return nil
 }
 
 // judgeFilters judges all filters at once: each has a time to reach its count, and a settling to exceed it.
@@ -87,9 +98,10 @@ func (c *Coordinator) judgeFilters(ctx context.Context) {
 		judging.Wait()
 	}
 	for _, f := range c.filters {
-		c.result.add(f.record)
-		if f.record.Status != Skipped {
-			c.print.step(f.record)
+		if f.record.Status == Skipped {
+			c.add(f.record)
+		} else {
+			c.report(f.record)
 		}
 	}
 }

@@ -94,7 +94,8 @@ type bootstrapStep struct {
 // bootstrapVerbs are what can be done to the service.
 var bootstrapVerbs = []string{"slow", "start", "stop", "wipe"}
 
-func (s bootstrapStep) run(ctx context.Context, c *Coordinator) error {
+func (s bootstrapStep) run(ctx context.Context, f *flow) error {
+	c := f.c
 	control := c.opt.Control
 	if control == nil {
 		return errors.New("the bootstrap service of this run is not the coordinator's")

@@ -35,7 +35,7 @@ func (c *Coordinator) watch(s *expectStep, names []string) *watcher {
 	for i, name := range names {
 		p := c.peers[name]
 		w.peers = append(w.peers, p)
-		w.judges = append(w.judges, s.pred.judge(p, s.never))
+		w.judges = append(w.judges, s.at(name).judge(p, s.never))
 		w.index[p] = i
 		missed := uint64(0)
 		if s.never {

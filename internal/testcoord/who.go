@@ -2,6 +2,7 @@ package testcoord
 
 import (
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strconv"
@@ -12,8 +13,10 @@ import (
 
 // who is the peers that a step is about.
 type who struct {
-	all   bool
-	names []string // without doubles; empty when all is set
+	all    bool
+	others bool     // all but those of the last step that named some
+	any    int      // so many of all; 0 is not said
+	names  []string // without doubles; empty when one of the others is set
 }
 
 // reserved are words of WHO that cannot be names of peers.
@@ -25,35 +28,89 @@ var (
 	rangeBound = regexp.MustCompile(`^([0-9]{1,6})\.\.([0-9]{1,6})$`)
 )
 
-// who reads a comma list. A mistake in it is reported, and ok is false then.
-func (p *parser) who(l line, w command.Word) (out who, ok bool) {
-	before := len(p.errs)
-	col := w.Col
-	taken := map[string]bool{}
-	for element := range strings.SplitSeq(w.Text, ",") {
-		part := command.Word{Text: element, Col: col}
-		col += len(element) + 1
-		switch element {
-		case "all":
-			out.all = true
-			p.all = append(p.all, line{no: l.no, src: l.src, words: []command.Word{part}})
-		case "others", "any":
-			p.notYet(l, part.Col, fmt.Sprintf("%q", element))
-		case "":
-			p.fail(l, part.Col, "", "a list of peers has a name on each side of a comma, and no blanks: alice,bob")
-		default:
-			for _, name := range p.names(l, part) {
-				if p.known(l, part.Col, name) && !taken[name] {
-					out.names = append(out.names, name)
-					taken[name] = true
-				}
+// who reads WHO at the beginning of a line: a comma list, all, others, any, or "any N". rest is what follows. A mistake in it
+// is reported, and ok is false then.
+func (p *parser) who(l line) (out who, rest line, ok bool) {
+	w := l.words[0]
+	rest = l.after(1)
+	if perPeer.MatchString(w.Raw) {
+		p.fail(l, w.Col, "", "$SELF and $I are of the peers that this word names, and have no value in it")
+		p.errs[len(p.errs)-1].certain = true
+		return out, rest, false
+	}
+	switch w.Text {
+	case "others":
+		if !p.said && !p.binding {
+			p.fail(l, w.Col, "", "others are all but those of the line before, and no line before this names any")
+			return out, rest, false
+		}
+		return who{others: true}, rest, true
+	case "any":
+		out.any = 1
+		if n, err := strconv.Atoi(firstText(rest)); err == nil {
+			rest = rest.after(1)
+			if n < 1 || n > maxPeers {
+				p.fail(l, l.col(1), "", "any takes 1 to %d peers", maxPeers)
+				return out, rest, false
 			}
+			out.any = n
+		}
+	default:
+		before := len(p.errs)
+		for _, name := range p.elements(l, w) {
+			if name == "all" {
+				out.all = true
+			} else if !slices.Contains(out.names, name) {
+				out.names = append(out.names, name)
+			}
+		}
+		if len(p.errs) > before {
+			return out, rest, false
 		}
 	}
 	if out.all {
 		out.names = nil
 	}
-	return out, len(p.errs) == before
+	if out.all || out.any > 0 {
+		p.all = append(p.all, p.mistake(l, w.Col, "", "%s, but the suite names no peer", w.Text))
+	}
+	p.said = true
+	return out, rest, true
+}
+
+func firstText(l line) string {
+	if len(l.words) == 0 {
+		return ""
+	}
+	return l.words[0].Text
+}
+
+// elements are the names of a comma list, with groups and ranges as what they stand for; "all" stays.
+func (p *parser) elements(l line, w command.Word) []string {
+	var out []string
+	col := w.Col
+	for element := range strings.SplitSeq(w.Text, ",") {
+		part := command.Word{Text: element, Raw: w.Raw, Col: col}
+		col += len(element) + 1
+		members, isGroup := p.groups[element]
+		switch {
+		case element == "all":
+			out = append(out, element)
+		case isGroup:
+			out = append(out, members...)
+		case element == "":
+			p.fail(l, part.Col, "", "a list of peers has a name on each side of a comma, and no blanks: alice,bob")
+		case element == "others" || element == "any":
+			p.fail(l, part.Col, "", "%q stands alone, not in a list", element)
+		default:
+			for _, name := range p.names(l, part) {
+				if p.known(l, part, name) {
+					out = append(out, name)
+				}
+			}
+		}
+	}
+	return out
 }
 
 // names expands p[1..3], and checks that each name can be one of a peer.
@@ -62,7 +119,7 @@ func (p *parser) names(l line, w command.Word) []string {
 		p.fail(l, w.Col, "", "%q cannot be the name of a peer", w.Text)
 		return nil
 	}
-	if _, taken := p.words[w.Text]; taken {
+	if _, taken := p.words[w.Text]; taken && !p.named[w.Text] {
 		p.fail(l, w.Col, "", "%q is a word of the language and cannot be the name of a peer", w.Text)
 		return nil
 	}
@@ -109,16 +166,22 @@ func expand(head, bounds, tail string) (names []string, msg string) {
 	return names, ""
 }
 
-// known reports whether the name is one of a peer, and declares it unless there is a "peers" line.
-func (p *parser) known(l line, col int, name string) bool {
+// known reports whether the name is one of a peer, and declares it unless there is a "peers" line or it is the value of a
+// variable.
+func (p *parser) known(l line, w command.Word, name string) bool {
 	if p.named[name] {
 		return true
 	}
-	if p.declared {
-		p.fail(l, col, command.Nearest(name, p.suite.Peers), "no peer is named %q", name)
+	if p.declared || strings.Contains(w.Raw, "$") {
+		p.fail(l, w.Col, command.Nearest(name, p.peersAndGroups()), "no peer is named %q", name)
 		return false
 	}
-	return p.add(l, col, name)
+	return p.add(l, w.Col, name)
+}
+
+// peersAndGroups are the names that may have been meant.
+func (p *parser) peersAndGroups() []string {
+	return append(slices.Clone(p.suite.Peers), slices.Sorted(maps.Keys(p.groups))...)
 }
 
 func (p *parser) add(l line, col int, name string) bool {

@@ -1,0 +1,260 @@
+package testcoord
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"time"
+)
+
+// flow is one sequence of steps, and where it has come to. A branch of a parallel block and a step in the background have
+// one of their own.
+type flow struct {
+	c     *Coordinator
+	scope *scope   // the variables of the blocks around
+	last  []string // the peers of the last step that named some
+	depth int      // how many blocks are around
+	round string   // which rounds of the repeats around
+	jobs  *jobs    // what runs in the background
+	meet  *meeting // of the branches of the parallel block around; nil when there is none
+	all   bool     // goes on after a failure
+
+	// Of the step that runs:
+	step    *Step
+	fixed   []string // what its WHO stands for, when that is settled
+	details []string // what to show below it, though it did not fail
+}
+
+// inner is a flow for the steps of a block.
+func (f *flow) inner() *flow {
+	in := *f
+	in.depth++
+	in.details, in.fixed = nil, nil
+	return &in
+}
+
+// errOther is why a step is cut short when another has failed beside it.
+var errOther = errors.New("another step has failed")
+
+// steps runs one step after the other, up to the first that fails unless told to keep going. It reports whether all passed.
+func (f *flow) steps(ctx context.Context, steps []*Step) bool {
+	good := true
+	for i, s := range steps {
+		if ctx.Err() != nil {
+			f.skip(steps[i:])
+			return false
+		}
+		ok := f.one(ctx, s)
+		died := f.c.reportDeaths()
+		good = good && ok && !died
+		if !good && !f.all {
+			f.skip(steps[i+1:])
+			return false
+		}
+	}
+	return good
+}
+
+// one runs a step or a block.
+func (f *flow) one(ctx context.Context, s *Step) bool {
+	f.step, f.details = s, nil
+	begin := time.Now()
+	if heading, ok := s.act.(section); ok {
+		f.c.beginSection(heading.title)
+		return true
+	}
+	if cond, fails := f.c.fails(s.conds); fails {
+		f.skipConditional(s, cond)
+		return true
+	}
+	if f.c.tooMany() {
+		return f.ended(ctx, s, begin, fmt.Errorf("the suite has run %d steps, which is the most", maxRuns))
+	}
+	act, err := f.bind(s)
+	if err != nil {
+		return f.ended(ctx, s, begin, err)
+	}
+	if block, ok := act.(blockAction); ok {
+		f.c.opening(f.record(s))
+		return block.runBody(ctx, f, s)
+	}
+	if s.background {
+		f.background(ctx, s, act)
+		return true
+	}
+	err = act.run(ctx, f)
+	if _, filter := act.(*filterStep); filter && err == nil {
+		return true // it is judged at the end
+	}
+	return f.ended(ctx, s, begin, err)
+}
+
+// record is that of a step, without its end.
+func (f *flow) record(s *Step) StepRecord {
+	return StepRecord{
+		File: s.File, Line: s.Line, Text: s.Text, Section: f.c.sectionTitle(), Depth: f.depth, Round: f.round,
+		Status: Skipped, Start: time.Since(f.c.start),
+	}
+}
+
+// ended records the end of a step, and reports whether it passed.
+func (f *flow) ended(ctx context.Context, s *Step, begin time.Time, err error) bool {
+	rec := f.record(s)
+	rec.Start, rec.Duration = begin.Sub(f.c.start), time.Since(begin)
+	rec.Status, rec.Details = Passed, f.details
+	if err != nil && errors.Is(ctx.Err(), context.Canceled) {
+		err = errors.New("interrupted")
+		if errors.Is(context.Cause(ctx), errOther) {
+			rec.Status, err = Skipped, errOther
+		}
+	}
+	if err != nil {
+		if rec.Err = err.Error(); rec.Status == Passed {
+			rec.Status = Failed
+		}
+		var fail *failure
+		if errors.As(err, &fail) {
+			rec.Details = append(rec.Details, fail.details...)
+		}
+	}
+	f.c.report(rec)
+	return err == nil
+}
+
+// skip records steps as skipped, after a failure.
+func (f *flow) skip(steps []*Step) {
+	for _, s := range steps {
+		f.step = s
+		switch act := s.act.(type) {
+		case section:
+			f.c.beginSection(act.title)
+		case *filterStep:
+			_ = f.addFilter(act) // of what nobody is, nothing is wanted
+		default:
+			if s.block {
+				f.inner().skip(s.Body)
+				continue
+			}
+			f.c.add(f.record(s))
+		}
+	}
+}
+
+// skipConditional reports a step that is not for here, and with a block all of its steps.
+func (f *flow) skipConditional(s *Step, cond condition) {
+	rec := f.record(s)
+	rec.Err = "not " + cond.String() + " here"
+	if !s.block {
+		f.c.report(rec)
+		return
+	}
+	f.c.opening(rec)
+	f.inner().skip(s.Body)
+}
+
+// resolve returns the names that WHO stands for now.
+func (f *flow) resolve(w who) ([]string, error) {
+	var out []string
+	switch {
+	case f.fixed != nil:
+		return f.fixed, nil
+	case w.all || w.any > 0:
+		out = f.c.wanted()
+	case w.others:
+		if len(f.last) == 0 {
+			return nil, errors.New("no step before this one has named a peer, whose others could be meant")
+		}
+		out = slices.DeleteFunc(f.c.wanted(), func(name string) bool { return slices.Contains(f.last, name) })
+	default:
+		out = w.names
+	}
+	switch {
+	case len(out) == 0 && w.others:
+		return nil, errors.New("there are no others")
+	case len(out) == 0:
+		return nil, errors.New("the suite has ended all peers")
+	case len(out) < w.any:
+		return nil, fmt.Errorf("any %d, but only %d peers run", w.any, len(out))
+	case w.any > 0:
+		out = f.choose(out, w.any)
+		f.details = append(f.details, "any is "+strings.Join(out, ", "))
+	}
+	if !w.others {
+		f.last = out
+	}
+	return out, nil
+}
+
+// choose takes n of the names, in their order. The choice depends on the seed and on the place of the step alone, so that it is
+// the same in each run with that seed, whatever else goes on.
+func (f *flow) choose(names []string, n int) []string {
+	h := fnv.New64a()
+	if f.step != nil {
+		_, _ = fmt.Fprintf(h, "%s:%d %s", f.step.File, f.step.Line, f.round)
+	}
+	chance := rand.New(rand.NewPCG(f.c.opt.Seed, h.Sum64())) //nolint:gosec // a test wants the same again, not a secret
+	taken := chance.Perm(len(names))[:n]
+	slices.Sort(taken)
+	out := make([]string, n)
+	for i, at := range taken {
+		out[i] = names[at]
+	}
+	return out
+}
+
+// wanted are the peers that the suite has not ended.
+func (c *Coordinator) wanted() []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var out []string
+	for _, name := range c.suite.Peers {
+		if c.peers[name].wanted() {
+			out = append(out, name)
+		}
+	}
+	return out
+}
+
+// tooMany counts the steps that are run, and reports whether it is one too many.
+func (c *Coordinator) tooMany() bool {
+	c.reporting.Lock()
+	defer c.reporting.Unlock()
+	c.runs++
+	return c.runs > maxRuns
+}
+
+// add records a step.
+func (c *Coordinator) add(rec StepRecord) {
+	c.reporting.Lock()
+	defer c.reporting.Unlock()
+	c.result.add(rec)
+}
+
+// report records a step and shows it.
+func (c *Coordinator) report(rec StepRecord) {
+	c.reporting.Lock()
+	defer c.reporting.Unlock()
+	c.result.add(rec)
+	c.print.step(rec)
+}
+
+// opening shows the first line of a block, which is no step.
+func (c *Coordinator) opening(rec StepRecord) {
+	c.reporting.Lock()
+	defer c.reporting.Unlock()
+	c.print.opening(rec)
+}
+
+// runnerName is how $RUNNER and conditions call what starts the peers, unless the options say it.
+func runnerName(opt *Options) string {
+	name := "process"
+	if opt.Runner == nil {
+		name = "attach"
+	}
+	return cmp.Or(opt.RunnerName, name)
+}

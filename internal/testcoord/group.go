@@ -1,0 +1,39 @@
+package testcoord
+
+import "slices"
+
+// ruleWords are words of a rule of the network, which would hide a group of that name.
+var ruleWords = []string{"on", "for", "as", "except", "bootstrap"}
+
+// group reads "group NAME = PEERS…".
+func (p *parser) group(l line) {
+	if len(l.words) < 4 || !l.is(2, "=") {
+		p.fail(l, l.col(min(len(l.words), 2)), "", "a group is a name for several peers: group left = alice bob")
+		return
+	}
+	name := l.words[1]
+	_, word := p.words[name.Text]
+	_, defined := p.groups[name.Text]
+	switch {
+	case !validName.MatchString(name.Text) || word || slices.Contains(reserved, name.Text) || slices.Contains(ruleWords, name.Text):
+		p.fail(l, name.Col, "", "%q cannot be the name of a group", name.Text)
+		return
+	case p.named[name.Text]:
+		p.fail(l, name.Col, "", "%q is a peer, and cannot be a group, too", name.Text)
+		return
+	case defined:
+		p.fail(l, name.Col, "", "group %q is defined twice", name.Text)
+		return
+	}
+	var members []string
+	for _, w := range l.words[3:] {
+		for _, one := range p.elements(l, w) {
+			if !slices.Contains(members, one) {
+				members = append(members, one)
+			}
+		}
+	}
+	if len(members) > 0 {
+		p.groups[name.Text] = members
+	}
+}

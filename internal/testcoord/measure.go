@@ -1,0 +1,79 @@
+package testcoord
+
+import (
+	"slices"
+	"strings"
+)
+
+// Measure is a line that asks for durations to be taken from the event log of the whole run.
+type Measure struct {
+	Name string
+	Line int
+	Text string
+
+	from, to eventCount
+	by       who // whose events are meant; all when nothing is said
+}
+
+// measure reads "measure NAME from EVENT to EVENT [by WHO]".
+func (p *parser) measure(l line) {
+	const usage = "measure join from command command=init to joined"
+	at := func(word string) int {
+		for i := range l.words {
+			if l.is(i, word) {
+				return i
+			}
+		}
+		return len(l.words)
+	}
+	from, to, by := at("from"), at("to"), at("by")
+	switch {
+	case len(l.words) < 2 || from != 2 || to <= from+1 || to+1 >= by:
+		p.fail(l, l.col(min(from, len(l.words))), "", "a measure has a name and two events: %s", usage)
+		return
+	case !eventName.MatchString(l.words[1].Text):
+		p.fail(l, l.col(1), "", "%q cannot be the name of a measure", l.words[1].Text)
+		return
+	case slices.ContainsFunc(p.suite.Measures, func(m Measure) bool { return m.Name == l.words[1].Text }):
+		p.fail(l, l.col(1), "", "measure %s is said twice", l.words[1].Text)
+		return
+	}
+	m := Measure{Name: l.words[1].Text, Line: l.no, Text: l.text(), by: who{all: true}}
+	begin, okBegin := p.measured(l, from+1, to)
+	end, okEnd := p.measured(l, to+1, by)
+	m.from, m.to = begin, end
+	if by < len(l.words) {
+		rest := l.after(by + 1)
+		if len(rest.words) == 0 {
+			p.fail(l, l.end(), "", "by whom? %s by alice", usage)
+			return
+		}
+		var ok bool
+		if m.by, rest, ok = p.who(rest); !ok || !p.nothingAfter(rest, 0) {
+			return
+		}
+		if m.by.others || m.by.any > 0 {
+			p.fail(l, l.col(by+1), "", "a measure is of the whole run, where %s are nobody", l.words[by+1].Text)
+			return
+		}
+	}
+	if okBegin && okEnd {
+		p.suite.Measures = append(p.suite.Measures, m)
+	}
+}
+
+// measured reads the event in the words from i to j.
+func (p *parser) measured(l line, i, j int) (eventCount, bool) {
+	l.words = l.words[i:j]
+	e, ok := p.eventPredicate(l).(eventCount)
+	if ok && strings.Contains(" "+l.text()+" ", " x ") {
+		p.fail(l, l.col(0), "", "a measure takes each such event, and has no number of them")
+		return e, false
+	}
+	return e, ok
+}
+
+// expectMeasure reads what "expect measure" wants.
+func (p *parser) expectMeasure(l line) {
+	p.fail(l, l.col(0), "", `"expect measure" is not part of this version`)
+}

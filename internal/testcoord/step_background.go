@@ -1,0 +1,179 @@
+package testcoord
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+)
+
+// jobs are the steps that a flow has in the background.
+type jobs struct {
+	mu   sync.Mutex
+	list []*job // guarded by mu; those that nobody has waited for
+}
+
+// job is one step in the background.
+type job struct {
+	line   int
+	cancel context.CancelCauseFunc
+	done   chan struct{}
+	failed bool // valid when done is closed
+}
+
+func (j *jobs) add(one *job) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.list = append(j.list, one)
+}
+
+// take returns the jobs, which the caller then waits for.
+func (j *jobs) take() []*job {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	out := j.list
+	j.list = nil
+	return out
+}
+
+// background runs a step while the flow goes on. It is reported when it ends.
+func (f *flow) background(ctx context.Context, s *Step, act action) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	in := f.inner()
+	in.depth = f.depth
+	in.details = f.details
+	if several, ok := act.(ofPeers); ok { // what is meant is known now, and what follows may ask for its others
+		if names, err := in.resolve(*several.peers()); err == nil {
+			in.fixed, f.last = names, in.last
+		}
+	}
+	one := &job{line: s.Line, cancel: cancel, done: make(chan struct{})}
+	f.jobs.add(one)
+	go func() { // is waited for by wait, or at the end of the run
+		defer cancel(nil)
+		defer close(one.done)
+		begin := time.Now()
+		one.failed = !in.ended(ctx, s, begin, act.run(ctx, in))
+	}()
+}
+
+// waitStep waits for what the flow has in the background.
+type waitStep struct{}
+
+func (waitStep) run(ctx context.Context, f *flow) error {
+	var failed []int
+	for _, one := range f.jobs.take() {
+		select {
+		case <-one.done:
+		case <-ctx.Done(): // which ends the job as well
+			<-one.done
+		}
+		if one.failed {
+			failed = append(failed, one.line)
+		}
+	}
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	slices.Sort(failed)
+	var lines []string
+	for _, line := range failed {
+		lines = append(lines, "line "+strconv.Itoa(line))
+	}
+	switch len(failed) {
+	case 0:
+		return nil
+	case 1:
+		return fmt.Errorf("what ran in the background has failed: %s", lines[0])
+	}
+	return fmt.Errorf("%d of what ran in the background have failed: %s", len(failed), list(lines))
+}
+
+// endJobs waits for what is left in the background, or cuts it short.
+func (f *flow) endJobs(cut bool) (good bool) {
+	good = true
+	for _, one := range f.jobs.take() {
+		if cut {
+			one.cancel(errOther)
+		}
+		<-one.done
+		good = good && !one.failed
+	}
+	return good
+}
+
+// barrierStep waits until all branches have arrived.
+type barrierStep struct{ name string }
+
+// barrierLimit is how long a branch waits for the others, unless steps have another time.
+const barrierLimit = 5 * time.Minute
+
+func (s barrierStep) run(ctx context.Context, f *flow) error {
+	limit := cmp.Or(f.c.suite.Timeout, barrierLimit)
+	ctx, stop := context.WithTimeoutCause(ctx, limit, fmt.Errorf("not all branches have arrived within %s", limit))
+	defer stop()
+	return f.meet.arrive(ctx, s.name, f.step.Line)
+}
+
+// meeting is the barriers of a parallel block.
+type meeting struct {
+	mu      sync.Mutex
+	running int        // guarded by mu; branches that have not ended
+	waiting []*arrival // guarded by mu
+}
+
+// arrival is a branch that waits at a barrier.
+type arrival struct {
+	name string
+	line int
+	end  chan error // gets what becomes of the wait
+}
+
+func newMeeting(branches int) *meeting { return &meeting{running: branches} }
+
+// arrive waits until all branches that run wait at a barrier of that name.
+func (m *meeting) arrive(ctx context.Context, name string, line int) error {
+	me := &arrival{name: name, line: line, end: make(chan error, 1)}
+	m.mu.Lock()
+	m.waiting = append(m.waiting, me)
+	m.look()
+	m.mu.Unlock()
+	select {
+	case err := <-me.end:
+		return err
+	case <-ctx.Done():
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.waiting = slices.DeleteFunc(m.waiting, func(a *arrival) bool { return a == me })
+	return context.Cause(ctx)
+}
+
+// leave takes out a branch that has ended: nobody waits for it.
+func (m *meeting) leave() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.running--
+	m.look()
+}
+
+// look lets all go on when all have arrived. When they wait at different barriers, they would wait for ever. The lock is held.
+func (m *meeting) look() {
+	if len(m.waiting) == 0 || len(m.waiting) < m.running {
+		return
+	}
+	var err error
+	first := m.waiting[0]
+	for _, a := range m.waiting {
+		if a.name != first.name {
+			err = fmt.Errorf("the branches wait for each other at different barriers: %q in line %d, %q in line %d", first.name, first.line, a.name, a.line)
+		}
+	}
+	for _, a := range m.waiting {
+		a.end <- err
+	}
+	m.waiting = nil
+}
