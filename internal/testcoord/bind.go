@@ -118,7 +118,7 @@ func (p *parser) samples() []string {
 // fork is a parser for one line, whose steps are its own.
 func (p *parser) fork() *parser {
 	q := *p
-	q.errs, q.all = nil, nil
+	q.errs, q.all, q.detached = nil, nil, true
 	q.suite = &Suite{Peers: slices.Clip(p.suite.Peers), File: p.suite.File}
 	return &q
 }

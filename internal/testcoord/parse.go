@@ -85,6 +85,7 @@ type parser struct {
 	from     []place        // the lines that led to the file that is read
 	included int            // how many files were
 	bytes    int            // of all files
+	detached bool           // steps are not put into the blocks around
 	binding  bool           // the run goes on: the line was checked before
 }
 
@@ -255,7 +256,7 @@ func (p *parser) place(l line, s *Step) {
 		return
 	}
 	p.stepped = true
-	if n := len(p.blocks); n > 0 {
+	if n := len(p.blocks); n > 0 && !p.detached {
 		body := &p.blocks[n-1].step.Body
 		*body = append(*body, s)
 		return

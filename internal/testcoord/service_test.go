@@ -219,8 +219,8 @@ func TestCoordinatorIsLost(t *testing.T) {
 
 func TestQuitEndsOtherCommands(t *testing.T) {
 	t.Parallel()
-	l, r, err := run(t, "peers alice bob\nalice,bob noop\nalice quit\nall noop\nalice noop\n", Options{KeepGoing: true}, nil)
-	wantStatuses(t, l, r, "2 ok", "3 ok", "4 ok", "5 FAIL")
+	l, r, err := run(t, "peers alice bob\nalice,bob noop\nalice quit\nall noop\nlab sleep 10ms\nalice noop\n", Options{KeepGoing: true}, nil)
+	wantStatuses(t, l, r, "2 ok", "3 ok", "4 ok", "5 ok", "6 FAIL")
 	if err != nil || len(r.Problems) != 0 {
 		t.Errorf("%v %+v", err, r)
 	}

@@ -18,7 +18,7 @@ func (repeatBlock) run(context.Context, *flow) error { return nil }
 
 func (b repeatBlock) runBody(ctx context.Context, f *flow, s *Step) bool {
 	good := true
-	for n := 1; n <= b.times && ctx.Err() == nil; n++ {
+	for n := 1; n <= b.times && ctx.Err() == nil && !f.c.spent(); n++ {
 		in := f.inner()
 		if in.round != "" {
 			in.round += " "

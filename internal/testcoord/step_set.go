@@ -56,7 +56,6 @@ func (p *parser) assign(l line) {
 		return
 	}
 	q := p.fork()
-	q.blocks = nil
 	q.command(rest)
 	p.errs = append(p.errs, q.errs...)
 	p.suite.Peers, p.all, p.said = q.suite.Peers, append(p.all, q.all...), q.said
