@@ -11,7 +11,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"peerlab.example/peerlab/app"
-	"peerlab.example/peerlab/internal/command"
 	"peerlab.example/peerlab/internal/event"
 	"peerlab.example/peerlab/internal/node"
 	"peerlab.example/peerlab/internal/report"
@@ -32,7 +31,7 @@ func newCoordinator(std Stdio, apps []func() app.App) *cobra.Command {
 		Args:  cobra.NoArgs, // so that an unknown subcommand is an error
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newCoordinatorRun(std, apps), newCoordinatorCheck(std, apps))
+	cmd.AddCommand(newCoordinatorRun(std, apps), newCoordinatorCheck(std, apps), newCoordinatorFmt(std))
 	return cmd
 }
 
@@ -75,52 +74,6 @@ func newCoordinatorRun(std Stdio, apps []func() app.App) *cobra.Command {
 	return cmd
 }
 
-func newCoordinatorCheck(std Stdio, apps []func() app.App) *cobra.Command {
-	return &cobra.Command{
-		Use:   "check SUITE…",
-		Short: "check suites against the table of commands, without running them",
-		Args:  cobra.MinimumNArgs(1),
-		RunE: func(_ *cobra.Command, files []string) error {
-			suites, err := parseSuites(std, apps, files)
-			for _, s := range suites {
-				_, _ = fmt.Fprintf(std.Out, "%s: %d peers, %d steps\n", s.File, len(s.Peers), len(s.Steps))
-			}
-			return err
-		},
-	}
-}
-
-// parseSuites reads all files before anything is started, and prints all errors of all.
-func parseSuites(std Stdio, apps []func() app.App, files []string) ([]*testcoord.Suite, error) {
-	table, err := peerTable(apps)
-	if err != nil {
-		return nil, err
-	}
-	var suites []*testcoord.Suite
-	failed := false
-	for _, file := range files {
-		suite, err := parseSuite(file, table)
-		if err != nil {
-			_, _ = fmt.Fprintln(std.Err, err)
-			failed = true
-			continue
-		}
-		suites = append(suites, suite)
-	}
-	if failed {
-		return suites, exit{code: exitUsage}
-	}
-	return suites, nil
-}
-
-func parseSuite(file string, table *command.Table) (*testcoord.Suite, error) {
-	src, err := os.ReadFile(file)
-	if err != nil {
-		return nil, fmt.Errorf("suite: %w", err)
-	}
-	return testcoord.Parse(file, src, table)
-}
-
 func (f *runFlags) logger(std Stdio) (zerolog.Logger, error) {
 	logs, err := f.common.logs(std.Err, isTerminal(std.Err))
 	if err != nil {
@@ -153,6 +106,7 @@ func runSuite(ctx context.Context, std Stdio, f *runFlags, security *node.Securi
 	runner := &processRunner{flags: f, suite: suite, ground: ground, bootstrap: boot.Addr(), log: log}
 	coordinator := testcoord.New(suite, testcoord.Options{
 		Runner: runner.runner(), Bootstrap: bootstrapv1.NewBootstrapServiceClient(conn), Control: boot, Faults: ground.faults(),
+		RunnerName: ground.runner(), Facts: facts(),
 		Out: std.Out, Color: isTerminal(std.Out) && wantColor(), Verbose: f.verbose, KeepGoing: f.keepGoing, Log: log,
 	})
 	testcoordv1.RegisterCoordinatorServiceServer(server, coordinator)

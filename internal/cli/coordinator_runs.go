@@ -106,7 +106,7 @@ func (s *session) once(ctx context.Context, paths []string) error {
 	if err != nil {
 		return err
 	}
-	suites, err := parseSuites(s.std, s.apps, files)
+	suites, err := parseSuites(s.std, s.apps, files, testcoord.ParseOptions{Runner: s.flags.runner()})
 	if err != nil {
 		return err
 	}
