@@ -119,7 +119,7 @@ func (p *parser) samples() []string {
 func (p *parser) fork() *parser {
 	q := *p
 	q.errs, q.all, q.detached = nil, nil, true
-	q.suite = &Suite{Peers: slices.Clip(p.suite.Peers), File: p.suite.File}
+	q.suite = &Suite{Peers: slices.Clip(p.suite.Peers), File: p.suite.File, Measures: p.suite.Measures}
 	return &q
 }
 

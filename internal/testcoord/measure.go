@@ -1,8 +1,11 @@
 package testcoord
 
 import (
+	"maps"
 	"slices"
 	"strings"
+
+	"peerlab.example/peerlab/internal/command"
 )
 
 // Measure is a line that asks for durations to be taken from the event log of the whole run.
@@ -73,7 +76,33 @@ func (p *parser) measured(l line, i, j int) (eventCount, bool) {
 	return e, ok
 }
 
-// expectMeasure reads what "expect measure" wants.
+// expectMeasure reads "NAME QUANTILE OP D".
 func (p *parser) expectMeasure(l line) {
-	p.fail(l, l.col(0), "", `"expect measure" is not part of this version`)
+	text := l.shown()
+	l = l.after(1)
+	i := slices.IndexFunc(p.suite.Measures, func(m Measure) bool { return m.Name == firstText(l) })
+	known := slices.Sorted(maps.Keys(quantiles))
+	switch {
+	case len(l.words) == 0:
+		p.fail(l, l.end(), "", "expect what of a measure? expect measure join p95 < 2s")
+		return
+	case i < 0:
+		var names []string
+		for _, m := range p.suite.Measures {
+			names = append(names, m.Name)
+		}
+		p.fail(l, l.col(0), command.Nearest(firstText(l), names), "no line before this is a measure %q", firstText(l))
+		return
+	case len(l.words) == 1 || quantiles[l.words[1].Text] == 0 && !l.is(1, "min"):
+		p.fail(l, l.col(1), "", "a measure has %s", list(known))
+		return
+	}
+	step := &measureStep{measure: p.suite.Measures[i], quantile: l.words[1].Text, text: text}
+	var ok bool
+	if step.op, ok = p.operator(l.after(2), "expect measure join p95 < 2s"); !ok {
+		return
+	}
+	if step.want, ok = p.duration(l, 3); ok && p.nothingAfter(l, 4) {
+		p.step(l, step)
+	}
 }

@@ -100,6 +100,9 @@ func (p *printer) summary(r *Result, filters []*pendingFilter) {
 	for _, s := range r.Sections {
 		p.line("%s", p.paint(dim, fmt.Sprintf("     %7s       section %s", command.Duration(s.Duration), command.Clean(s.Title))))
 	}
+	for _, m := range r.Measures {
+		p.line("%s", p.paint(dim, "                   measure "+m.String()))
+	}
 	if len(filters) > 0 {
 		p.prototype(r, filters)
 	}

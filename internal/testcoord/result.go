@@ -26,6 +26,7 @@ type Result struct {
 	Steps                   []StepRecord
 	Sections                []SectionRecord
 	Invariants              []InvariantRecord
+	Measures                []MeasureRecord
 	// Start is when the run began.
 	Start time.Time
 	// Problems are what went wrong outside of steps, such as a peer that died. They fail the run.

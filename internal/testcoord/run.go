@@ -42,6 +42,7 @@ func (c *Coordinator) Run(ctx context.Context) (*Result, error) {
 	}
 	c.endSection()
 	c.judgeInvariants()
+	c.takeMeasures()
 	c.judgeFilters(work)
 	c.cleanUp(ctx, ready)
 	if cause := context.Cause(ctx); cause != nil {

@@ -31,7 +31,7 @@ func (p *parser) expect(l line) {
 	}
 	switch {
 	case l.is(0, "measure"):
-		p.expectMeasure(l.after(1))
+		p.expectMeasure(l)
 		return
 	case len(l.words) > 1 && (l.is(1, "~") || slices.Contains(operators, l.words[1].Text)) && !l.words[1].Quoted:
 		p.expectValue(l)

@@ -1,0 +1,136 @@
+package testcoord
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"peerlab.example/peerlab/internal/command"
+)
+
+// MeasureRecord is a measure and the durations that were taken.
+type MeasureRecord struct {
+	Name string
+	// Samples are in the order of their ends.
+	Samples []Sample
+}
+
+// Sample is one duration, at one peer.
+type Sample struct {
+	Peer string
+	// From and To are since the start of the run.
+	From, To time.Duration
+}
+
+// quantiles are what can be asked of a measure, and which part of the samples is not longer.
+var quantiles = map[string]float64{"p50": 0.5, "p95": 0.95, "p99": 0.99, "max": 1, "min": 0}
+
+// Quantile is the smallest duration of which at least that part of all is not longer (nearest rank); 0 without samples.
+func (m MeasureRecord) Quantile(part float64) time.Duration {
+	if len(m.Samples) == 0 {
+		return 0
+	}
+	all := make([]time.Duration, len(m.Samples))
+	for i, s := range m.Samples {
+		all[i] = s.To - s.From
+	}
+	slices.Sort(all)
+	rank := int(part * float64(len(all)))
+	if float64(rank) == part*float64(len(all)) {
+		rank--
+	}
+	return all[min(max(rank, 0), len(all)-1)]
+}
+
+func (m MeasureRecord) String() string {
+	if len(m.Samples) == 0 {
+		return m.Name + "  nothing was measured"
+	}
+	return fmt.Sprintf("%s  p50 %s  p95 %s  max %s  of %d", m.Name, command.Duration(m.Quantile(0.5)),
+		command.Duration(m.Quantile(0.95)), command.Duration(m.Quantile(1)), len(m.Samples))
+}
+
+// measured takes a measure from what is known so far. At each peer, a duration goes from the first event of the one kind since the last
+// duration to the next of the other kind. Where a peer itself never logs the first, it is the one that any peer logged.
+func (c *Coordinator) measured(m Measure) MeasureRecord {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	out := MeasureRecord{Name: m.Name}
+	names := m.by.names
+	if m.by.all {
+		names = c.suite.Peers
+	}
+	var anywhere []time.Time
+	for _, p := range c.peers {
+		anywhere = append(anywhere, times(p, m.from)...)
+	}
+	slices.SortFunc(anywhere, time.Time.Compare)
+	for _, name := range names {
+		begins := times(c.peers[name], m.from)
+		if len(begins) == 0 {
+			begins = anywhere
+		}
+		var last time.Time
+		for _, end := range times(c.peers[name], m.to) {
+			i := slices.IndexFunc(begins, func(t time.Time) bool { return t.After(last) || last.IsZero() })
+			if i < 0 {
+				break
+			}
+			if begins = begins[i:]; begins[0].After(end) {
+				continue
+			}
+			out.Samples = append(out.Samples, Sample{Peer: name, From: begins[0].Sub(c.start), To: end.Sub(c.start)})
+			last, begins = end, begins[1:]
+		}
+	}
+	slices.SortStableFunc(out.Samples, func(a, b Sample) int { return cmp.Compare(a.To, b.To) })
+	return out
+}
+
+// times are when a peer logged such events.
+func times(p *peer, what eventCount) []time.Time {
+	var out []time.Time
+	for _, e := range p.log {
+		if what.holds(e.Event) {
+			out = append(out, e.at)
+		}
+	}
+	return out
+}
+
+// takeMeasures takes all measures at the end of the run.
+func (c *Coordinator) takeMeasures() {
+	for _, m := range c.suite.Measures {
+		c.result.Measures = append(c.result.Measures, c.measured(m))
+	}
+}
+
+// measureStep is "expect measure NAME QUANTILE OP D".
+type measureStep struct {
+	measure  Measure
+	quantile string
+	op       string
+	want     time.Duration
+	text     string
+}
+
+func (s *measureStep) run(_ context.Context, f *flow) error {
+	m := f.c.measured(s.measure)
+	if len(m.Samples) == 0 {
+		return &failure{msg: "nothing was measured so far", details: []string{"wanted  " + s.text}}
+	}
+	got := m.Quantile(quantiles[s.quantile])
+	if compares(s.op, cmp.Compare(got, s.want)) {
+		f.details = append(f.details, m.String())
+		return nil
+	}
+	out := &failure{msg: fmt.Sprintf("%s is %s", s.quantile, command.Duration(got)), details: []string{"wanted  " + s.text, "seen    " + m.String()}}
+	longest := slices.Clone(m.Samples)
+	slices.SortStableFunc(longest, func(a, b Sample) int { return cmp.Compare(b.To-b.From, a.To-a.From) })
+	for _, l := range longest[:min(len(longest), eventsShown)] {
+		out.details = append(out.details, fmt.Sprintf("event   %s  %s, from +%s on", l.Peer, command.Duration(l.To-l.From), command.Duration(l.From)))
+	}
+	return out
+}
