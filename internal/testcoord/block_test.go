@@ -249,11 +249,11 @@ end
 func TestRunnerCannot(t *testing.T) {
 	t.Parallel()
 	for src, want := range map[string]string{
-		"lab clock alice +5s":                          `the runner "process" cannot set a peer's clock; a condition such as [sim] before the line skips it there`,
-		"[process] lab clock alice +5s":                "cannot set",
-		"[sim] lab clock alice +5s":                    "",
+		"lab clock alice +5s":                           `the runner "process" cannot set a peer's clock; a condition such as [sim] before the line skips it there`,
+		"[process] lab clock alice +5s":                 "cannot set",
+		"[sim] lab clock alice +5s":                     "",
 		"[!process] repeat 1\nlab clock alice +5s\nend": "",
-		"lab kill alice":                               "",
+		"lab kill alice":                                "",
 	} {
 		_, err := ParseWith("x.lab", []byte("peers alice\n"+src+"\nalice noop"), ParseOptions{Table: fakeTable(nil), Runner: "process"})
 		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {

@@ -51,7 +51,7 @@ func TestVariablesFail(t *testing.T) {
 		"n = 5\nexpect $n = 6":                   `it is "5"`,
 		"n = 5\nexpect $n > abc":                 "> compares numbers",
 		"[sim] n = 5\nalice echo $n":             "$n has no value: the line that sets it was not run",
-		"n = nobody\nlab partition $n | bob":      `no peer is named "nobody"`,
+		"n = nobody\nlab partition $n | bob":     `no peer is named "nobody"`,
 		"n = x\nexpect alice members alive = $n": `"x" is not a whole number`,
 	} {
 		l, r, err := run(t, "peers alice bob\n"+src+"\n", Options{}, nil)
@@ -162,8 +162,8 @@ func TestInclude(t *testing.T) {
 			"lib/wrong.lab:3:1: this repeat has no end (included at main.lab:1)\n    repeat 2\n    ^\n" +
 			"main.lab:2:7: unknown command \"mesg\"; did you mean \"msg\"?\n    alice mesg\n          ^\n" +
 			"main.lab:3:1: no block is open here\n    end\n    ^",
-		"include self.lab\n":        "self.lab:1:9: self.lab includes itself (included at main.lab:1)\n    include self.lab\n            ^",
-		"include one.lab\n":         "two.lab:1:9: one.lab includes itself (included at one.lab:1)\n    include one.lab\n            ^",
+		"include self.lab\n":         "self.lab:1:9: self.lab includes itself (included at main.lab:1)\n    include self.lab\n            ^",
+		"include one.lab\n":          "two.lab:1:9: one.lab includes itself (included at one.lab:1)\n    include one.lab\n            ^",
 		"alice noop\ninclude no.lab": "main.lab:2:9: no.lab: file does not exist\n    include no.lab\n            ^",
 	} {
 		if _, err := parse(src); err == nil || err.Error() != want {
