@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"strconv"
 
 	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
@@ -42,7 +43,7 @@ type runFlags struct {
 	logs      string
 	verbose   bool
 	keepGoing bool
-	netns     bool
+	how       how
 	plan      plan
 	reports   reportFlags
 }
@@ -59,6 +60,9 @@ func newCoordinatorRun(std Stdio, apps []func() app.App) *cobra.Command {
 			"  peerlab coordinator run --until-failure examples/restart.lab",
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, files []string) error {
+			if err := f.how.settle(cmd); err != nil {
+				return err
+			}
 			return runSuites(cmd.Context(), std, &f, apps, files)
 		},
 	}
@@ -66,8 +70,7 @@ func newCoordinatorRun(std Stdio, apps []func() app.App) *cobra.Command {
 	cmd.Flags().StringVar(&f.listen, "listen", "127.0.0.1:0", "host:port that the peers attach to; port 0 means any")
 	cmd.Flags().StringVar(&f.logs, "logs", "", "folder for the whole output of each peer")
 	cmd.Flags().BoolVarP(&f.verbose, "verbose", "v", false, "show the output of commands that pass, too")
-	cmd.Flags().BoolVar(&f.netns, "netns", false, "give each peer a network namespace with an own address; needs root on Linux")
-	cmd.MarkFlagsMutuallyExclusive("netns", "listen")
+	f.how.add(cmd)
 	f.plan.add(cmd)
 	f.reports.add(cmd)
 	cmd.Flags().BoolVar(&f.keepGoing, "keep-going", false, "go on after a step that failed")
@@ -106,7 +109,7 @@ func runSuite(ctx context.Context, std Stdio, f *runFlags, security *node.Securi
 	runner := &processRunner{flags: f, suite: suite, ground: ground, bootstrap: boot.Addr(), log: log}
 	coordinator := testcoord.New(suite, testcoord.Options{
 		Runner: runner.runner(), Bootstrap: bootstrapv1.NewBootstrapServiceClient(conn), Control: boot, Faults: ground.faults(),
-		RunnerName: ground.runner(), Facts: facts(),
+		RunnerName: f.how.runner, Facts: facts(), Seed: f.how.seed,
 		Out: std.Out, Color: isTerminal(std.Out) && wantColor(), Verbose: f.verbose, KeepGoing: f.keepGoing, Log: log,
 	})
 	testcoordv1.RegisterCoordinatorServiceServer(server, coordinator)
@@ -120,7 +123,7 @@ func runSuite(ctx context.Context, std Stdio, f *runFlags, security *node.Securi
 	}
 	result, err := coordinator.Run(ctx)
 	known, missed := coordinator.Log()
-	return reportOf(suite, ground.runner(), result, known, missed), err
+	return reportOf(suite, &f.how, result, known, missed), err
 }
 
 // processRunner starts this very program again, once for each peer.
@@ -147,7 +150,7 @@ func (r *processRunner) command(name string) (*exec.Cmd, error) {
 	}
 	args := []string{
 		"peer", "--name", name, "--bootstrap", r.bootstrap, "--coordinator", r.coordinator,
-		"--profile", profile, "--log-level", "info", "--log-format", "console",
+		"--profile", profile, "--seed", strconv.FormatUint(r.flags.how.seed, 10), "--log-level", "info", "--log-format", "console",
 	}
 	for flag, value := range map[string]string{
 		"--token-file": r.flags.security.TokenFile, "--tls-cert": r.flags.security.CertFile,
@@ -162,14 +165,6 @@ func (r *processRunner) command(name string) (*exec.Cmd, error) {
 	// The same name as this process was called by, for programs that are several in one.
 	cmd.Args[0] = os.Args[0]
 	return r.ground.peer(name, cmd)
-}
-
-// runner is how reports call what starts the peers.
-func (g *ground) runner() string {
-	if g.lab != nil {
-		return "netns"
-	}
-	return "process"
 }
 
 // faults are those of the kernel, in namespaces; nil where the peers have rules of their own.

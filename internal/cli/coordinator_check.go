@@ -90,14 +90,6 @@ func parseSuites(std Stdio, apps []func() app.App, files []string, opt testcoord
 	return suites, nil
 }
 
-// runner is the name of what will start the peers.
-func (f *runFlags) runner() string {
-	if f.netns {
-		return "netns"
-	}
-	return "process"
-}
-
 // facts are what conditions of suites may ask of this system.
 func facts() []string {
 	var out []string

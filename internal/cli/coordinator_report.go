@@ -95,9 +95,9 @@ func writeTo(flag, path string, write func(io.Writer) error) error {
 }
 
 // reportOf is a run as reports know it.
-func reportOf(suite *testcoord.Suite, runner string, result *testcoord.Result, log invariant.Log, missed uint64) *report.Run {
+func reportOf(suite *testcoord.Suite, h *how, result *testcoord.Result, log invariant.Log, missed uint64) *report.Run {
 	run := &report.Run{
-		Suite: suite.Name, File: suite.File, Tags: suite.Tags, Peers: suite.Peers, Runner: runner, Version: node.VersionLine(),
+		Suite: suite.Name, File: suite.File, Tags: suite.Tags, Peers: suite.Peers, Runner: h.runner, Seed: h.seed, Version: node.VersionLine(),
 		Start: result.Start, Duration: result.Duration, Ready: result.Ready, Interrupted: result.Interrupted,
 		Missed: missed, Events: alignedEvents(log), Gossip: gossipOf(suite),
 	}

@@ -106,7 +106,11 @@ func (s *session) once(ctx context.Context, paths []string) error {
 	if err != nil {
 		return err
 	}
-	suites, err := parseSuites(s.std, s.apps, files, testcoord.ParseOptions{Runner: s.flags.runner()})
+	opt, err := s.flags.how.parsing()
+	if err != nil {
+		return err
+	}
+	suites, err := parseSuites(s.std, s.apps, files, opt)
 	if err != nil {
 		return err
 	}
@@ -228,6 +232,7 @@ func (r *runs) one(ctx context.Context, suite *testcoord.Suite, round int) bool 
 	if flags.plan.parallel > 1 {
 		std.Out = &shown // one after the other, or nobody could read it
 	}
+	flags.how.seed += uint64(round) - 1
 	title := suite.Name
 	if flags.plan.rounds() != 1 {
 		title = fmt.Sprintf("%s, round %d", suite.Name, round)
@@ -255,6 +260,7 @@ func (r *runs) one(ctx context.Context, suite *testcoord.Suite, round int) bool 
 		}
 		return false
 	case !run.OK():
+		_, _ = fmt.Fprintf(r.std.Out, "the same choices and chances again: --seed %d\n", flags.how.seed)
 		r.failed = append(r.failed, title)
 		return !r.flags.plan.untilFailure
 	}

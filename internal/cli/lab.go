@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -85,7 +84,7 @@ func newLab(std Stdio, f *peerFlags, apps []func() app.App) (*lab, error) {
 	if l.security, err = f.load(); err != nil {
 		return nil, err
 	}
-	l.faults = network.NewFaults(l.network, rand.Uint64())
+	l.faults = network.NewFaults(l.network, f.seed)
 	l.closers = append(l.closers, l.faults.Close)
 	taken, giveWay := context.WithCancelCause(context.Background())
 	l.nameTaken = taken

@@ -29,7 +29,7 @@ type place struct {
 // newGround starts the namespaces, if the user wants them. The caller calls Close, after the processes
 // of the run have ended.
 func newGround(ctx context.Context, f *runFlags, peers []string, log zerolog.Logger) (*ground, error) {
-	if !f.netns {
+	if f.how.runner != inNetns {
 		return &ground{coordinator: place{network.System(), f.listen}, bootstrap: place{network.System(), "127.0.0.1:0"}}, nil
 	}
 	lab, err := netns.New(netns.Config{Peers: peers, Log: log})
@@ -70,7 +70,7 @@ func (g *ground) Close() error {
 // the peers of the run, and root, can reach them.
 func (f *runFlags) inNamespaces() {
 	s := &f.security
-	if f.netns && (s.CertFile == "" || s.TokenFile == "") {
+	if f.how.runner == inNetns && (s.CertFile == "" || s.TokenFile == "") {
 		s.Insecure = true
 	}
 }

@@ -1,6 +1,8 @@
 package cli
 
 import (
+	"math/rand/v2"
+
 	"github.com/spf13/cobra"
 
 	"peerlab.example/peerlab/app"
@@ -17,6 +19,7 @@ type peerFlags struct {
 	file        string
 	scripted    bool // exec or file was given, be it empty
 	coordinator string
+	seed        uint64 // of faults that strike by chance
 	noConsole   bool
 	init        string
 	allowShell  bool
@@ -36,6 +39,9 @@ func newPeer(std Stdio, apps []func() app.App) *cobra.Command {
 			"  peerlab peer --bootstrap 127.0.0.1:7700 --name carol --no-console",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if !cmd.Flags().Changed("seed") {
+				f.seed = rand.Uint64()
+			}
 			return runPeer(cmd.Context(), std, &f, apps)
 		},
 	}
@@ -50,6 +56,7 @@ func newPeer(std Stdio, apps []func() app.App) *cobra.Command {
 	fs.StringVarP(&f.exec, "exec", "e", "", "run these commands, separated by ;, and end")
 	fs.StringVarP(&f.file, "file", "f", "", "run the commands in this file, and end")
 	fs.StringVar(&f.coordinator, "coordinator", "", "host:port of a coordinator that gives the commands")
+	fs.Uint64Var(&f.seed, "seed", 0, "what the chance of faults is made of (default another one each time)")
 	cmd.MarkFlagsMutuallyExclusive("exec", "file", "coordinator", "no-console")
 	return cmd
 }

@@ -1,0 +1,64 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"peerlab.example/peerlab/internal/testcoord"
+)
+
+// The runners of "coordinator run".
+const (
+	onProcesses = "process"
+	inNetns     = "netns"
+)
+
+// how says what starts the peers, and with what values the suites are read.
+type how struct {
+	runner string
+	netns  bool // the older word for --runner netns
+	seed   uint64
+	set    []string
+}
+
+func (h *how) add(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	flags.StringVar(&h.runner, "runner", onProcesses, "what starts the peers: "+strings.Join(h.runners(), ", "))
+	flags.BoolVar(&h.netns, "netns", false, "the same as --runner netns: give each peer a network namespace with an own address; needs root on Linux")
+	flags.Uint64Var(&h.seed, "seed", 0, "what chance is made of: choices of the suite, and faults that strike by chance; further rounds count up from it (default another one each time)")
+	flags.StringArrayVar(&h.set, "set", nil, "NAME=VALUE: the value of a param of the suites; may be repeated")
+}
+
+// runners are those that can be asked for.
+func (h *how) runners() []string { return []string{onProcesses, inNetns} }
+
+// settle takes the flags as one: the runner has its name, and chance its seed.
+func (h *how) settle(cmd *cobra.Command) error {
+	if h.netns {
+		if cmd.Flags().Changed("runner") && h.runner != inNetns {
+			return exit{exitUsage, errors.New("--netns and --runner " + h.runner + " exclude each other")}
+		}
+		h.runner = inNetns
+	}
+	if !slices.Contains(h.runners(), h.runner) {
+		return exit{exitUsage, fmt.Errorf("--runner %q: is none of %s", h.runner, strings.Join(h.runners(), ", "))}
+	}
+	if h.runner == inNetns && cmd.Flags().Changed("listen") {
+		return exit{exitUsage, errors.New("--listen is not for --runner netns, where the coordinator has an address of its own")}
+	}
+	if !cmd.Flags().Changed("seed") {
+		h.seed = uint64(rand.Uint32()) // short enough to be typed again
+	}
+	return nil
+}
+
+// parsing is how the suites are to be read.
+func (h *how) parsing() (testcoord.ParseOptions, error) {
+	values, err := params(h.set)
+	return testcoord.ParseOptions{Runner: h.runner, Params: values}, err
+}
