@@ -7,16 +7,11 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/rs/zerolog"
 
 	"peerlab.example/peerlab/app"
 	"peerlab.example/peerlab/internal/chat"
-	"peerlab.example/peerlab/internal/command"
 	"peerlab.example/peerlab/internal/config"
-	"peerlab.example/peerlab/internal/event"
-	"peerlab.example/peerlab/internal/membership"
-	"peerlab.example/peerlab/internal/network"
-	"peerlab.example/peerlab/internal/peer"
+	"peerlab.example/peerlab/internal/lab"
 )
 
 func chatOnly() []func() app.App { return []func() app.App{func() app.App { return chat.New() }} }
@@ -31,7 +26,7 @@ func TestConfigurationPageIsUpToDate(t *testing.T) {
 	}
 	page := string(data)
 	for role, table := range map[string]*config.Table{
-		"peer": peerSettings(&common{}, chatOnly()), "bootstrap": bootstrapSettings(&common{}),
+		"peer": lab.Settings(chatOnly(), checkEndpoints), "bootstrap": bootstrapSettings(&common{}),
 	} {
 		begin := "<!-- begin: settings of peerlab " + role + "; task generate -->\n"
 		head, rest, ok := strings.Cut(page, begin)
@@ -64,7 +59,7 @@ func TestExampleIsRight(t *testing.T) {
 	if !ok {
 		t.Fatal("no example")
 	}
-	table := peerSettings(&common{}, chatOnly())
+	table := lab.Settings(chatOnly(), checkEndpoints)
 	said, err := table.Parse("example", []byte(example))
 	if err != nil {
 		t.Fatal(err)
@@ -79,14 +74,14 @@ func TestExampleIsRight(t *testing.T) {
 func TestKeysAreFlags(t *testing.T) {
 	t.Parallel()
 	root := newRoot(Stdio{}, chatOnly())
-	for role, more := range map[string][]string{"peer": {"config", "coordinator", "exec", "file", "tune"}, "bootstrap": {"config"}} {
+	for role, more := range map[string][]string{"peer": {"config", "coordinator", "exec", "file", "seed", "tune"}, "bootstrap": {"config"}} {
 		cmd, _, err := root.Find([]string{role})
 		if err != nil {
 			t.Fatal(err)
 		}
 		table := bootstrapSettings(&common{})
 		if role == "peer" {
-			table = peerSettings(&common{}, chatOnly())
+			table = lab.Settings(chatOnly(), checkEndpoints)
 		}
 		want := slices.Concat(more, table.Keys())
 		var got []string
@@ -105,34 +100,6 @@ func TestKeysAreFlags(t *testing.T) {
 		slices.Sort(got)
 		if d := cmp.Diff(want, got); d != "" {
 			t.Errorf("%s:\n%s", role, d)
-		}
-	}
-}
-
-// BenchmarkCompleteSetting is a key pressed behind "config set ": the offers are the fields with what they have now.
-func BenchmarkCompleteSetting(b *testing.B) {
-	tuning, err := membership.Profile(defaultProfile)
-	if err != nil {
-		b.Fatal(err)
-	}
-	deps := peer.Deps{Network: network.System(), Log: zerolog.Nop(), Events: event.New("", 1), Print: func(string) {}}
-	p, err := peer.New(peer.Config{Name: "table", Listen: "127.0.0.1:0", Gossip: "127.0.0.1:0", Tuning: tuning}, deps)
-	if err != nil {
-		b.Fatal(err)
-	}
-	values, err := peerSettings(&common{}, chatOnly()).Resolve()
-	if err != nil {
-		b.Fatal(err)
-	}
-	table, err := command.New(settingCommands(values, &tuningTarget{peer: p, profile: defaultProfile})...)
-	if err != nil {
-		b.Fatal(err)
-	}
-	const line = "config set "
-	b.ReportAllocs()
-	for b.Loop() {
-		if offers, _ := table.Complete(line, len(line), command.Live{}); len(offers) < 30 {
-			b.Fatalf("%d offers", len(offers))
 		}
 	}
 }

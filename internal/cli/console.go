@@ -16,6 +16,7 @@ import (
 	"peerlab.example/peerlab/internal/config"
 	"peerlab.example/peerlab/internal/console"
 	"peerlab.example/peerlab/internal/console/term"
+	"peerlab.example/peerlab/internal/lab"
 	"peerlab.example/peerlab/internal/network"
 	"peerlab.example/peerlab/internal/node"
 	consolev1 "peerlab.example/peerlab/proto/peerlab/console/v1"
@@ -47,7 +48,7 @@ func newConsole(std Stdio) *cobra.Command {
 			return runConsole(cmd.Context(), std, &f, args[0])
 		},
 	}
-	addSettings(cmd, newTable("peerlab console", slices.Concat(lookSettings(), f.fields("warn")), nil), func(v config.Values) error {
+	addSettings(cmd, newTable("peerlab console", slices.Concat(lab.LookFields(), f.fields("warn")), nil), func(v config.Values) error {
 		f.common.fill(v)
 		f.consoleLook.fill(v)
 		return nil

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"peerlab.example/peerlab/app"
+	"peerlab.example/peerlab/internal/lab"
 	"peerlab.example/peerlab/internal/testcoord"
 )
 
@@ -64,7 +65,7 @@ func params(set []string) (map[string]string, error) {
 
 // parseSuites reads all files before anything is started, and prints all errors of all.
 func parseSuites(std Stdio, apps []func() app.App, files []string, opt testcoord.ParseOptions) ([]*testcoord.Suite, error) {
-	table, err := peerTable(apps)
+	table, err := lab.Table(apps)
 	if err != nil {
 		return nil, err
 	}

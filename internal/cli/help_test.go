@@ -9,6 +9,7 @@ import (
 
 	"peerlab.example/peerlab/app"
 	"peerlab.example/peerlab/internal/chat"
+	"peerlab.example/peerlab/internal/lab"
 )
 
 var update = flag.Bool("update", false, "write HELP.md anew")
@@ -24,7 +25,7 @@ is ` + "`member list`" + `. A word with blanks stands in quotes. In scripts and 
 
 func TestHelpPageIsUpToDate(t *testing.T) {
 	t.Parallel()
-	table, err := peerTable([]func() app.App{func() app.App { return chat.New() }})
+	table, err := lab.Table([]func() app.App{func() app.App { return chat.New() }})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,32 +11,28 @@ import (
 	"time"
 
 	"github.com/rs/zerolog"
-	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
 	"peerlab.example/peerlab/app"
 	"peerlab.example/peerlab/internal/bootstrap"
-	"peerlab.example/peerlab/internal/command"
 	"peerlab.example/peerlab/internal/console"
 	"peerlab.example/peerlab/internal/console/term"
 	"peerlab.example/peerlab/internal/event"
+	"peerlab.example/peerlab/internal/lab"
 	"peerlab.example/peerlab/internal/network"
 	"peerlab.example/peerlab/internal/node"
 	"peerlab.example/peerlab/internal/peer"
 	"peerlab.example/peerlab/internal/testcoord"
 	bootstrapv1 "peerlab.example/peerlab/proto/peerlab/bootstrap/v1"
-	consolev1 "peerlab.example/peerlab/proto/peerlab/console/v1"
 	testcoordv1 "peerlab.example/peerlab/proto/peerlab/testcoord/v1"
 )
 
-// lab is one peer with all that surrounds it in a process.
-type lab struct {
+// peerProcess is one peer with all that surrounds it in a process.
+type peerProcess struct {
+	*lab.Lab
 	flags    *peerFlags
 	std      Stdio
-	peer     *peer.Peer
-	executor *command.Executor
-	session  *console.Session
 	output   *console.Output
 	events   *event.Log
 	log      zerolog.Logger
@@ -49,7 +45,7 @@ type lab struct {
 }
 
 func runPeer(ctx context.Context, std Stdio, f *peerFlags, apps []func() app.App) (err error) {
-	l, err := newLab(std, f, apps)
+	l, err := newPeerProcess(std, f, apps)
 	if err != nil {
 		return err
 	}
@@ -63,17 +59,17 @@ func runPeer(ctx context.Context, std Stdio, f *peerFlags, apps []func() app.App
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	defer context.AfterFunc(l.nameTaken, func() { cancel(context.Cause(l.nameTaken)) })()
-	if err := l.peer.Start(ctx); err != nil {
+	if err := l.Peer.Start(ctx); err != nil {
 		return bindError(err)
 	}
 	err = l.run(ctx)
 	// A peer that was asked to end says goodbye, however its work ended.
-	return errors.Join(err, l.peer.Leave(context.WithoutCancel(ctx)))
+	return errors.Join(err, l.Peer.Leave(context.WithoutCancel(ctx)))
 }
 
-func newLab(std Stdio, f *peerFlags, apps []func() app.App) (*lab, error) {
+func newPeerProcess(std Stdio, f *peerFlags, apps []func() app.App) (*peerProcess, error) {
 	cfg := f.peer
-	l := &lab{flags: f, std: std, network: network.System(), events: event.New(cfg.Name, event.Keep)}
+	l := &peerProcess{flags: f, std: std, network: network.System(), events: event.New(cfg.Name, event.Keep)}
 	l.output = console.NewOutput(std.Out, std.Err)
 	logs, err := f.logs(l.output.Log(), isTerminal(std.Err))
 	if err != nil {
@@ -101,23 +97,22 @@ func newLab(std Stdio, f *peerFlags, apps []func() app.App) (*lab, error) {
 	if deps.Memory, err = l.memory(cfg); err != nil {
 		return nil, err
 	}
-	l.executor = &command.Executor{Done: l.logCommand}
-	live := command.Live{Members: func() []app.Member { return l.peer.Members() }}
-	service := console.NewService(l.executor, live)
-	l.peer, err = peer.New(cfg, deps, func(r grpc.ServiceRegistrar) { consolev1.RegisterConsoleServiceServer(r, service) })
+	l.Lab, err = lab.New(lab.Config{
+		Peer: cfg, Deps: deps, Values: f.settings.values, Logs: logs, Output: l.output, Interactive: l.interactive(),
+	})
 	if err != nil {
 		return nil, exit{exitUsage, err}
 	}
-	return l, l.fillTable(logs, live)
+	return l, nil
 }
 
 // interactive reports whether a person sits at a terminal.
-func (l *lab) interactive() bool {
+func (l *peerProcess) interactive() bool {
 	f := l.flags
 	return !f.scripted && f.coordinator == "" && !f.noConsole && term.Available()
 }
 
-func (l *lab) dialBootstrap(addr string) (bootstrapv1.BootstrapServiceClient, error) {
+func (l *peerProcess) dialBootstrap(addr string) (bootstrapv1.BootstrapServiceClient, error) {
 	if addr == "" {
 		return nil, nil
 	}
@@ -131,7 +126,7 @@ func (l *lab) dialBootstrap(addr string) (bootstrapv1.BootstrapServiceClient, er
 }
 
 // memory remembers members between starts, except in a run of the coordinator, where each starts anew.
-func (l *lab) memory(cfg peer.Config) (peer.Memory, error) {
+func (l *peerProcess) memory(cfg peer.Config) (peer.Memory, error) {
 	if l.flags.coordinator != "" {
 		return nil, nil
 	}
@@ -143,13 +138,13 @@ func (l *lab) memory(cfg peer.Config) (peer.Memory, error) {
 }
 
 // run gives the peer its work, and returns when that is done.
-func (l *lab) run(ctx context.Context) error {
+func (l *peerProcess) run(ctx context.Context) error {
 	f := l.flags
 	if f.coordinator != "" {
 		return l.attach(ctx)
 	}
 	if l.interactive() || f.noConsole {
-		l.output.Println(fmt.Sprintf("peer %s serves gRPC on %s", l.peer.Name(), l.peer.Addr()))
+		l.output.Println(fmt.Sprintf("peer %s serves gRPC on %s", l.Peer.Name(), l.Peer.Addr()))
 	}
 	if f.init == "yes" && !l.interactive() {
 		if err := l.init(ctx); err != nil {
@@ -168,12 +163,12 @@ func (l *lab) run(ctx context.Context) error {
 	case l.interactive():
 		return l.script(ctx, func() error { return l.console(ctx) })
 	}
-	return l.script(ctx, func() error { return runLines(ctx, l.session, l.output, l.std.In, f.exec, f.file) })
+	return l.script(ctx, func() error { return runLines(ctx, l.Session, l.output, l.std.In, f.exec, f.file) })
 }
 
 // init is the command init, with the exit code that the command line promises.
-func (l *lab) init(ctx context.Context) error {
-	o := l.executor.Execute(ctx, "init", &app.Env{Out: l.output.Command()})
+func (l *peerProcess) init(ctx context.Context) error {
+	o := l.Executor.Execute(ctx, "init", &app.Env{Out: l.output.Command()})
 	return initError(ctx, o.Err)
 }
 
@@ -190,7 +185,7 @@ func initError(ctx context.Context, err error) error {
 }
 
 // script runs lines, and maps how they ended to an exit code.
-func (l *lab) script(ctx context.Context, run func() error) error {
+func (l *peerProcess) script(ctx context.Context, run func() error) error {
 	err := run()
 	if i := interrupted(ctx); i != nil {
 		return i
@@ -200,7 +195,7 @@ func (l *lab) script(ctx context.Context, run func() error) error {
 
 // console opens the prompt at once, while the peer joins its group in the background: a
 // bootstrap service that is not there yet must not keep the user from looking around.
-func (l *lab) console(ctx context.Context) error {
+func (l *peerProcess) console(ctx context.Context) error {
 	color := l.flags.wantsColor(isTerminal(l.std.Out))
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -216,7 +211,7 @@ func (l *lab) console(ctx context.Context) error {
 	}()
 	history := newHistory()
 	err := term.Run(ctx, term.Config{
-		Backend: l.session, Output: l.output, Prefix: l.prefix, Alarm: l.suspects, Color: color, History: history,
+		Backend: l.Session, Output: l.output, Prefix: l.prefix, Alarm: l.suspects, Color: color, History: history,
 	})
 	cancel(context.Canceled)
 	if initErr := <-joined; initErr != nil && !errors.Is(initErr, context.Canceled) {
@@ -225,16 +220,16 @@ func (l *lab) console(ctx context.Context) error {
 	return err
 }
 
-func (l *lab) prefix() string {
-	if n := l.peer.Alive(); n > 0 {
-		return fmt.Sprintf("%s (%d alive)> ", l.peer.Name(), n)
+func (l *peerProcess) prefix() string {
+	if n := l.Peer.Alive(); n > 0 {
+		return fmt.Sprintf("%s (%d alive)> ", l.Peer.Name(), n)
 	}
-	return l.peer.Name() + "> "
+	return l.Peer.Name() + "> "
 }
 
 // suspects reports whether somebody is suspected.
-func (l *lab) suspects() bool {
-	return slices.ContainsFunc(l.peer.Members(), func(m app.Member) bool { return m.State == app.Suspect })
+func (l *peerProcess) suspects() bool {
+	return slices.ContainsFunc(l.Peer.Members(), func(m app.Member) bool { return m.State == app.Suspect })
 }
 
 // newHistory is the history that all consoles of the user share.
@@ -247,16 +242,16 @@ func newHistory() *console.History {
 }
 
 // attach takes commands from a coordinator until it ends the run, or is gone.
-func (l *lab) attach(ctx context.Context) error {
+func (l *peerProcess) attach(ctx context.Context) error {
 	conn, err := node.Dial(l.network, l.security, l.flags.coordinator)
 	if err != nil {
 		return exit{exitUsage, fmt.Errorf("--coordinator: %w", err)}
 	}
 	defer func() { _ = conn.Close() }()
 	hello := &testcoordv1.Hello{
-		Name: l.peer.Name(), Pid: int64(os.Getpid()), Addr: l.peer.Addr(), Version: node.VersionLine(),
+		Name: l.Peer.Name(), Pid: int64(os.Getpid()), Addr: l.Peer.Addr(), Version: node.VersionLine(),
 	}
-	_, err = testcoord.Attach(ctx, testcoordv1.NewCoordinatorServiceClient(conn), hello, l.executor, l.events)
+	_, err = testcoord.Attach(ctx, testcoordv1.NewCoordinatorServiceClient(conn), hello, l.Executor, l.events)
 	if i := interrupted(ctx); i != nil {
 		return i
 	}
@@ -266,8 +261,8 @@ func (l *lab) attach(ctx context.Context) error {
 	return err
 }
 
-func (l *lab) close() error {
-	errs := []error{l.peer.Close()}
+func (l *peerProcess) close() error {
+	errs := []error{l.Lab.Close()}
 	for i := len(l.closers) - 1; i >= 0; i-- {
 		errs = append(errs, l.closers[i]())
 	}

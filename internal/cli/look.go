@@ -3,8 +3,6 @@ package cli
 import (
 	"fmt"
 
-	"peerlab.example/peerlab/app"
-	"peerlab.example/peerlab/internal/command"
 	"peerlab.example/peerlab/internal/config"
 	"peerlab.example/peerlab/internal/console"
 )
@@ -16,25 +14,7 @@ type consoleLook struct {
 	keepGoing bool
 }
 
-// lookSettings are the fields of consoleLook.
-func lookSettings() []config.Field {
-	return []config.Field{
-		{
-			Key: "output", Kind: app.Enum, Values: command.Formats(), Default: string(command.FormatTable), Live: config.Always, Group: "console",
-			Summary: "how results are written",
-		},
-		{
-			Key: "color", Kind: app.Enum, Values: []string{"auto", "always", "never"}, Default: "auto", Live: config.AtStart, Group: "console",
-			Summary: "whether to use colours; auto is on a terminal, unless NO_COLOR is set",
-		},
-		{
-			Key: "keep-going", Kind: app.Bool, Default: "false", Live: config.AtStart, Group: "console",
-			Summary: "in scripts, go on after a command that failed",
-		},
-	}
-}
-
-// fill takes the values of lookSettings.
+// fill takes the values of lab.LookFields.
 func (l *consoleLook) fill(v config.Values) {
 	l.output, l.color, l.keepGoing = v.Get("output"), v.Get("color"), v.Get("keep-going") == "true"
 }

@@ -7,6 +7,7 @@ import (
 
 	"peerlab.example/peerlab/app"
 	"peerlab.example/peerlab/internal/config"
+	"peerlab.example/peerlab/internal/lab"
 	"peerlab.example/peerlab/internal/peer"
 )
 
@@ -45,7 +46,8 @@ func newPeer(std Stdio, apps []func() app.App) *cobra.Command {
 			return runPeer(cmd.Context(), std, &f, apps)
 		},
 	}
-	table := peerSettings(&f.common, apps)
+	f.operators, f.components = true, lab.Components(apps)
+	table := lab.Settings(apps, checkEndpoints)
 	f.settings = addSettings(cmd, table, func(v config.Values) error {
 		f.scripted = cmd.Flags().Changed("exec") || cmd.Flags().Changed("file")
 		return f.fill(v)
@@ -64,7 +66,7 @@ func newPeer(std Stdio, apps []func() app.App) *cobra.Command {
 // fill takes the values of the settings.
 func (f *peerFlags) fill(v config.Values) error {
 	f.common.fill(v)
-	tuning, err := tuningOf(v.Get)
+	tuning, err := lab.Tuning(v.Get)
 	if err != nil {
 		return err
 	}

@@ -1,4 +1,4 @@
-package cli
+package lab
 
 import (
 	"errors"
@@ -15,14 +15,14 @@ import (
 // settingCommands are the commands on settings, of a peer that has these.
 func settingCommands(v config.Values, targets ...config.Target) []app.Spec {
 	r := config.NewRuntime(v, targets...)
-	membership := append([]string{"profile"}, timingNames()...)
+	membership := append([]string{"profile"}, TimingNames()...)
 	return append(r.Commands(), r.CommandsFor("member", "memberlist", "the profile and the timings of membership", membership)...)
 }
 
 // liveSettings are the settings of this peer that can change while it runs.
-func (l *lab) liveSettings(logs *node.Logs) []config.Target {
+func (l *Lab) liveSettings(logs *node.Logs) []config.Target {
 	return []config.Target{
-		&tuningTarget{peer: l.peer, profile: l.flags.settings.values.Get("profile")},
+		&tuningTarget{peer: l.Peer, profile: l.values.Get("profile")},
 		config.Single{Key: "log-file", Read: logs.File, Set: logs.ToFile},
 		config.Single{Key: "log-level", Read: logs.Level, Set: logs.SetLevel},
 		config.Single{
@@ -32,8 +32,8 @@ func (l *lab) liveSettings(logs *node.Logs) []config.Target {
 		},
 		config.Single{
 			Key:  "output",
-			Read: func() string { return l.session.Option("output") },
-			Set:  func(value string) error { return l.session.SetOption("output", value) },
+			Read: func() string { return l.Session.Option("output") },
+			Set:  func(value string) error { return l.Session.SetOption("output", value) },
 		},
 	}
 }
@@ -46,7 +46,7 @@ type tuningTarget struct {
 }
 
 // Keys are the profile and all timings.
-func (*tuningTarget) Keys() []string { return append([]string{"profile"}, timingNames()...) }
+func (*tuningTarget) Keys() []string { return append([]string{"profile"}, TimingNames()...) }
 
 // Get is one of them. The profile is that whose timings hold, if there is one.
 func (t *tuningTarget) Get(key string) string {
@@ -69,7 +69,7 @@ func (t *tuningTarget) Get(key string) string {
 
 // Later are the timings that a running membership cannot change.
 func (t *tuningTarget) Later(want func(string) string) (keys []string, how string) {
-	tuning, err := tuningOf(want)
+	tuning, err := Tuning(want)
 	if err != nil {
 		return nil, "" // Apply says so
 	}
@@ -81,7 +81,7 @@ func (t *tuningTarget) Later(want func(string) string) (keys []string, how strin
 
 // Apply changes all timings.
 func (t *tuningTarget) Apply(want func(string) string) error {
-	tuning, err := tuningOf(want)
+	tuning, err := Tuning(want)
 	if err != nil {
 		return err
 	}
@@ -97,3 +97,6 @@ func (t *tuningTarget) Apply(want func(string) string) error {
 	t.profile = want("profile")
 	return nil
 }
+
+// members are those that are completed.
+func (l *Lab) members() []app.Member { return l.Peer.Members() }

@@ -1,37 +1,45 @@
-package cli
+package lab
 
 import (
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
 
 	"peerlab.example/peerlab/app"
-	"peerlab.example/peerlab/internal/command"
 	"peerlab.example/peerlab/internal/config"
 	"peerlab.example/peerlab/internal/membership"
 )
 
-// defaultProfile is that of a peer which is not told another.
-const defaultProfile = "local"
+// DefaultProfile is that of a peer which is not told another.
+const DefaultProfile = "local"
 
-// peerSettings are all settings of "peerlab peer" with these applications.
-func peerSettings(c *common, apps []func() app.App) *config.Table {
+// Settings are all settings of "peerlab peer" with these applications. checkBootstrap says what is wrong with the address
+// of a bootstrap service.
+func Settings(apps []func() app.App, checkBootstrap func(string) error) *config.Table {
+	components := Components(apps)
+	fields := slices.Concat(identitySettings(checkBootstrap), membershipSettings(), CommonFields("warn", true, components...), consoleSettings())
+	table, err := config.New("peerlab peer", fields, checkTuning)
+	if err != nil {
+		panic(err) // a mistake of the programmer
+	}
+	return table
+}
+
+// Components are the parts of a peer whose log may have a level of its own, sorted.
+func Components(apps []func() app.App) []string {
 	components := []string{"membership", "node", "peer"}
 	for _, a := range apps {
 		components = append(components, a().Name())
 	}
 	slices.Sort(components)
-	c.operators = true
-	fields := slices.Concat(identitySettings(), membershipSettings(), c.fields("warn", components...), consoleSettings())
-	return newTable("peerlab peer", fields, checkTuning)
+	return components
 }
 
 // identitySettings say who the peer is, and where.
-func identitySettings() []config.Field {
+func identitySettings(checkBootstrap func(string) error) []config.Field {
 	b := make([]byte, 2)
 	_, _ = rand.Read(b) // never fails: crypto/rand
 	fields := []config.Field{
@@ -41,7 +49,7 @@ func identitySettings() []config.Field {
 		},
 		{Key: "group", Kind: app.Text, Default: "default", Summary: "group of peers that find each other"},
 		{
-			Key: "bootstrap", Kind: app.Text, Check: checkEndpoints,
+			Key: "bootstrap", Kind: app.Text, Check: checkBootstrap,
 			Summary: "bootstrap service: host:port (gRPC) or http(s)://HOST (HTTP/JSON); several replicas with commas; empty for none",
 		},
 		{
@@ -65,7 +73,7 @@ func identitySettings() []config.Field {
 // membershipSettings are the profile and all timings.
 func membershipSettings() []config.Field {
 	fields := []config.Field{{
-		Key: "profile", Kind: app.Enum, Values: membership.Profiles(), Default: defaultProfile,
+		Key: "profile", Kind: app.Enum, Values: membership.Profiles(), Default: DefaultProfile,
 		Live: config.WhileStopped, Group: "membership",
 		Summary: "gossip timings, of which single ones can be changed",
 	}}
@@ -76,7 +84,7 @@ func membershipSettings() []config.Field {
 			of[name][s.Name] = s.Value
 		}
 	}
-	for _, s := range timings(defaultProfile) {
+	for _, s := range timings(DefaultProfile) {
 		f := config.Field{
 			Key: s.Name, Kind: app.Duration, Summary: s.Summary, Live: config.WhileStopped, Group: "membership", Hidden: true,
 			Inherit: func(get func(string) string) (value, from string) {
@@ -106,7 +114,7 @@ func timings(profile string) []membership.Setting {
 
 // consoleSettings are those of the console in the peer.
 func consoleSettings() []config.Field {
-	return append(lookSettings(),
+	return append(LookFields(),
 		config.Field{
 			Key: "no-console", Kind: app.Bool, Default: "false", Live: config.AtStart, Group: "console",
 			Summary: "no console: run until a signal",
@@ -118,8 +126,8 @@ func consoleSettings() []config.Field {
 	)
 }
 
-// tuningOf makes timings of settings.
-func tuningOf(get func(key string) string) (membership.Tuning, error) {
+// Tuning makes timings of settings.
+func Tuning(get func(key string) string) (membership.Tuning, error) {
 	t, err := membership.Profile(get("profile"))
 	if err != nil {
 		return t, err
@@ -134,7 +142,7 @@ func tuningOf(get func(key string) string) (membership.Tuning, error) {
 
 // checkTuning finds what is wrong with timings together.
 func checkTuning(get func(key string) string) []config.Trouble {
-	t, err := tuningOf(get)
+	t, err := Tuning(get)
 	if err != nil {
 		return []config.Trouble{{Key: "profile", Err: err}}
 	}
@@ -150,37 +158,10 @@ func checkTuning(get func(key string) string) []config.Trouble {
 	return out
 }
 
-// tuneFlag is --tune, another way to write the flags of timings.
-type tuneFlag struct{ settings *settings }
-
-// String is the default.
-func (*tuneFlag) String() string { return "" }
-
-// Type is shown in the help.
-func (*tuneFlag) Type() string { return "field=value" }
-
-// Set takes FIELD=VALUE.
-func (f *tuneFlag) Set(text string) error {
-	field, value, ok := strings.Cut(text, "=")
-	names := timingNames()
-	switch {
-	case !ok:
-		f.settings.wrong = append(f.settings.wrong, fmt.Errorf("--tune %q is not FIELD=VALUE, such as probe-interval=200ms", text))
-	case !slices.Contains(names, field):
-		hint := ""
-		if near := command.Nearest(field, names); near != "" {
-			hint = fmt.Sprintf("; did you mean %q?", near)
-		}
-		f.settings.wrong = append(f.settings.wrong, fmt.Errorf("--tune: no timing is called %q%s", field, hint))
-	default:
-		f.settings.given = append(f.settings.given, config.Given{Key: field, Text: value, Flag: "--tune " + field})
-	}
-	return nil
-}
-
-func timingNames() []string {
+// TimingNames are the settings that are timings of membership, in their order.
+func TimingNames() []string {
 	var names []string
-	for _, s := range timings(defaultProfile) {
+	for _, s := range timings(DefaultProfile) {
 		names = append(names, s.Name)
 	}
 	return names
