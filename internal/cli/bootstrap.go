@@ -107,9 +107,8 @@ type bootstrapConfig struct {
 	security *node.Security
 	log      zerolog.Logger
 	operations
-	metrics         *metrics.Metrics      // nil for none
-	operatorMethods []string              // none where all who reach the service may do all
-	before          func(context.Context) // see node.ServerConfig
+	metrics         *metrics.Metrics // nil for none
+	operatorMethods []string         // none where all who reach the service may do all
 }
 
 // bootstrapNode is a running bootstrap service with its gRPC server. It owns the store.
@@ -128,7 +127,7 @@ func startBootstrap(ctx context.Context, c bootstrapConfig) (*bootstrapNode, err
 	options := bootstrap.Options{Log: c.log, Emit: events.Emit, SweepInterval: c.pace}
 	server := node.ServerConfig{
 		Role: "bootstrap", Name: "bootstrap", Network: c.network, Security: c.security, Events: events, Log: c.log,
-		OperatorMethods: c.operatorMethods, Limits: c.limits, Before: c.before,
+		OperatorMethods: c.operatorMethods, Limits: c.limits,
 	}
 	if c.metrics != nil {
 		options.Meter, server.Observer = c.metrics, c.metrics

@@ -13,6 +13,7 @@ import (
 
 	"peerlab.example/peerlab/app"
 	"peerlab.example/peerlab/internal/event"
+	"peerlab.example/peerlab/internal/lab"
 	"peerlab.example/peerlab/internal/node"
 	"peerlab.example/peerlab/internal/report"
 	"peerlab.example/peerlab/internal/testcoord"
@@ -92,7 +93,7 @@ func runSuite(ctx context.Context, std Stdio, f *runFlags, security *node.Securi
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, ground.Close()) }()
-	boot, err := startSuiteBootstrap(ctx, bootstrapConfig{listen: ground.bootstrap.listen, network: ground.bootstrap.network, security: security, log: log})
+	boot, err := lab.StartBootstrap(ctx, lab.BootstrapConfig{Listen: ground.bootstrap.listen, Network: ground.bootstrap.network, Security: security, Log: log})
 	if err != nil {
 		return nil, err
 	}

@@ -15,7 +15,7 @@ var arrows = map[string][]string{
 	"cmd/peerlab":         {"", "app", "internal/chat"},
 	"internal/cli":        {"*"}, // roles are wired here, nowhere else
 	"internal/peer":       {"app", "internal/command", "internal/event", "internal/membership", "internal/network", "internal/node"},
-	"internal/lab":        {"app", "internal/command", "internal/config", "internal/console", "internal/event", "internal/membership", "internal/network", "internal/node", "internal/peer"},
+	"internal/lab":        {"app", "internal/bootstrap", "internal/bootstrap/store/memory", "internal/command", "internal/config", "internal/console", "internal/event", "internal/membership", "internal/network", "internal/node", "internal/peer"},
 	"internal/testcoord":  {"app", "internal/command", "internal/event", "internal/invariant", "internal/network", "internal/node"}, // sees peers through gRPC only
 	"internal/console":    {"app", "internal/command", "internal/event"},                                                            // never a role
 	"internal/config":     {"app", "internal/command"},                                                                              // never a role: it gets targets

@@ -1,4 +1,4 @@
-package cli
+package lab
 
 import (
 	"context"
@@ -14,11 +14,11 @@ import (
 	bootstrapv1 "peerlab.example/peerlab/proto/peerlab/bootstrap/v1"
 )
 
-// TestSuiteBootstrap stops, starts, slows and wipes the service of a run, which keeps its address.
-func TestSuiteBootstrap(t *testing.T) {
+// TestBootstrap stops, starts, slows and wipes the service of a run, which keeps its address.
+func TestBootstrap(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
-	s, err := startSuiteBootstrap(ctx, bootstrapConfig{listen: "127.0.0.1:0", network: network.System(), log: zerolog.Nop()})
+	s, err := StartBootstrap(ctx, BootstrapConfig{Listen: "127.0.0.1:0", Network: network.System(), Log: zerolog.Nop()})
 	if err != nil {
 		t.Fatal(err)
 	}
