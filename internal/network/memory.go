@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"os"
 	"strconv"
@@ -31,8 +32,9 @@ type Memory struct {
 
 // topology says who reaches whom. It is never changed, but replaced.
 type topology struct {
-	side    map[string]int // the side of a partition that a host is on; nil when there is none
-	changed chan struct{}  // closed when this topology is replaced
+	side    map[string]int  // the side of a partition that a host is on; nil when there is none
+	frozen  map[string]bool // hosts whose processes are stopped; nil when there are none
+	changed chan struct{}   // closed when this topology is replaced
 }
 
 // dialTimeout ends a Dial whose context has no end, as a kernel does.
@@ -72,6 +74,11 @@ func (m *Memory) Kill(ip string) {
 	if k := m.killed[ip]; k != nil {
 		k.Store(true)
 		delete(m.killed, ip)
+	}
+	if old := m.topology.Load(); old.frozen[ip] {
+		next := maps.Clone(old.frozen)
+		delete(next, ip)
+		m.replace(topology{side: old.side, frozen: next})
 	}
 	var end []interface{ Close() error }
 	for _, c := range m.packets {
@@ -118,8 +125,58 @@ func (m *Memory) Heal() { m.setSides(nil) }
 func (m *Memory) Dropped() uint64 { return m.dropped.Load() }
 
 func (m *Memory) setSides(side map[string]int) {
-	old := m.topology.Swap(&topology{side: side, changed: make(chan struct{})})
-	close(old.changed)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.replace(topology{side: side, frozen: m.topology.Load().frozen})
+}
+
+// replace changes the topology. The lock is held.
+func (m *Memory) replace(t topology) {
+	t.changed = make(chan struct{})
+	close(m.topology.Swap(&t).changed)
+}
+
+// Freeze stops all processes of a host, as far as a network can: whatever they read, write, dial or accept from now on waits until Thaw.
+// To others the host is silent, its connections stay open, and what is sent to it waits in its queues as far as these go.
+func (m *Memory) Freeze(ip string) { m.setFrozen(ip, true) }
+
+// Thaw ends that.
+func (m *Memory) Thaw(ip string) { m.setFrozen(ip, false) }
+
+func (m *Memory) setFrozen(ip string, frozen bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	old := m.topology.Load()
+	next := maps.Clone(old.frozen)
+	if next == nil {
+		next = map[string]bool{}
+	}
+	delete(next, ip)
+	if frozen {
+		next[ip] = true
+	}
+	m.replace(topology{side: old.side, frozen: next})
+}
+
+// runs reports whether a host is not frozen, and gives a channel that is closed when that may change.
+func (m *Memory) runs(ip string) (ok bool, changed <-chan struct{}) {
+	t := m.topology.Load()
+	return !t.frozen[ip], t.changed
+}
+
+// waitThawed waits while a host is frozen; false means that it was closed before.
+func (m *Memory) waitThawed(ip string, closed <-chan struct{}) bool {
+	for {
+		ok, changed := m.runs(ip)
+		if ok {
+			return true
+		}
+		select {
+		case <-changed:
+		case <-closed:
+			return false
+		}
+	}
 }
 
 // link reports whether two hosts reach each other, and gives a channel that is closed when that may change.
@@ -207,8 +264,9 @@ func (h host) dial(ctx context.Context, addr string) (*conn, error) {
 		return nil, err
 	}
 	for {
-		ok, changed := h.memory.link(h.ip, ip)
-		if ok {
+		up, changed := h.memory.runs(h.ip)
+		reached, _ := h.memory.link(h.ip, ip)
+		if up && reached {
 			break
 		}
 		select {

@@ -32,29 +32,38 @@ func newPacketConn(m *Memory, addr address) *packetConn {
 }
 
 func (c *packetConn) ReadFrom(b []byte) (int, net.Addr, error) {
-	// As with a kernel's sockets, the end comes before the deadline, and that before what waits.
-	select {
-	case <-c.closed:
-		return 0, nil, net.ErrClosed
-	default:
-	}
-	select {
-	case <-c.readBy.passed():
-		return 0, nil, os.ErrDeadlineExceeded
-	default:
-	}
-	select {
-	case p := <-c.queue:
-		return copy(b, p.data), p.from, nil
-	case <-c.closed:
-		return 0, nil, net.ErrClosed
-	case <-c.readBy.passed():
-		return 0, nil, os.ErrDeadlineExceeded
+	for {
+		// As with a kernel's sockets, the end comes before the deadline, and that before what waits.
+		select {
+		case <-c.closed:
+			return 0, nil, net.ErrClosed
+		default:
+		}
+		select {
+		case <-c.readBy.passed():
+			return 0, nil, os.ErrDeadlineExceeded
+		default:
+		}
+		queue := c.queue
+		up, changed := c.memory.runs(c.addr.host())
+		if !up {
+			queue = nil
+		}
+		select {
+		case p := <-queue:
+			return copy(b, p.data), p.from, nil
+		case <-changed:
+		case <-c.closed:
+		case <-c.readBy.passed():
+		}
 	}
 }
 
-// WriteTo never blocks and, as UDP, never tells that a packet was lost.
+// WriteTo never blocks, unless its own host is frozen, and, as UDP, never tells that a packet was lost.
 func (c *packetConn) WriteTo(b []byte, to net.Addr) (int, error) {
+	if !c.memory.waitThawed(c.addr.host(), c.closed) {
+		return 0, net.ErrClosed
+	}
 	select {
 	case <-c.closed:
 		return 0, net.ErrClosed

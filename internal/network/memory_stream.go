@@ -27,6 +27,9 @@ type listener struct {
 }
 
 func (l *listener) Accept() (net.Conn, error) {
+	if !l.memory.waitThawed(l.addr.host(), l.closed) {
+		return nil, net.ErrClosed
+	}
 	select {
 	case c := <-l.backlog:
 		return c, nil
@@ -79,6 +82,9 @@ func (c *conn) Read(b []byte) (int, error) {
 		default:
 		}
 		ok, healed := c.memory.link(c.local.host(), c.remote.host())
+		if up, _ := c.memory.runs(c.local.host()); !up {
+			ok = false
+		}
 		var more <-chan struct{}
 		if ok {
 			n, err, wait := c.in.take(b)
@@ -105,6 +111,16 @@ func (c *conn) Write(b []byte) (int, error) {
 		case <-c.writeBy.passed():
 			return written, os.ErrDeadlineExceeded
 		default:
+		}
+		if up, changed := c.memory.runs(c.local.host()); !up {
+			select {
+			case <-changed:
+				continue
+			case <-c.in.abandoned:
+				return written, net.ErrClosed
+			case <-c.writeBy.passed():
+				return written, os.ErrDeadlineExceeded
+			}
 		}
 		n, err, wait := c.out.put(b[written:])
 		written += n
