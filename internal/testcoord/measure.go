@@ -20,7 +20,7 @@ type Measure struct {
 
 // measure reads "measure NAME from EVENT to EVENT [by WHO]".
 func (p *parser) measure(l line) {
-	const usage = "measure join from command command=init to joined"
+	const usage = "measure delay from sent to message"
 	at := func(word string) int {
 		for i := range l.words {
 			if l.is(i, word) {
