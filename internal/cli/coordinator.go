@@ -110,7 +110,7 @@ func runSuite(ctx context.Context, std Stdio, f *runFlags, security *node.Securi
 	runner := &processRunner{flags: f, suite: suite, ground: ground, bootstrap: boot.Addr(), log: log}
 	coordinator := testcoord.New(suite, testcoord.Options{
 		Runner: runner.runner(), Bootstrap: bootstrapv1.NewBootstrapServiceClient(conn), Control: boot, Faults: ground.faults(),
-		RunnerName: f.how.runner, Facts: facts(), Seed: f.how.seed,
+		RunnerName: f.how.runner, Facts: facts(f.security), Seed: f.how.seed,
 		Out: std.Out, Color: isTerminal(std.Out) && wantColor(), Verbose: f.verbose, KeepGoing: f.keepGoing, Log: log,
 	})
 	testcoordv1.RegisterCoordinatorServiceServer(server, coordinator)

@@ -13,6 +13,7 @@ import (
 
 	"peerlab.example/peerlab/app"
 	"peerlab.example/peerlab/internal/lab"
+	"peerlab.example/peerlab/internal/node"
 	"peerlab.example/peerlab/internal/testcoord"
 )
 
@@ -91,14 +92,17 @@ func parseSuites(std Stdio, apps []func() app.App, files []string, opt testcoord
 	return suites, nil
 }
 
-// facts are what conditions of suites may ask of this system.
-func facts() []string {
+// facts are what conditions of suites may ask of this system and of the run.
+func facts(security node.SecurityConfig) []string {
 	var out []string
 	if runtime.GOOS == "linux" {
 		out = append(out, "linux")
 	}
 	if os.Geteuid() == 0 {
 		out = append(out, "root")
+	}
+	if security.TokenFile != "" {
+		out = append(out, "token")
 	}
 	return out
 }
