@@ -10,6 +10,9 @@ import (
 	"sync"
 	"time"
 
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
 	"peerlab.example/peerlab/app"
 	"peerlab.example/peerlab/internal/command"
 	"peerlab.example/peerlab/internal/event"
@@ -28,9 +31,10 @@ const (
 // Attach takes part in a run until the coordinator says that it is over, a command asks to quit (quit is
 // true then), ctx ends, or the coordinator is lost; only the last two are errors. In each case the
 // peer should leave and end. Commands run concurrently, each in a goroutine of its own; all of
-// them have ended when Attach returns.
+// them have ended when Attach returns. When the coordinator has taken the peer in, attached is called, if it is given;
+// when it does not want the peer, the error is a RefusedError.
 func Attach(ctx context.Context, client testcoordv1.CoordinatorServiceClient, hello *testcoordv1.Hello,
-	exec *command.Executor, log *event.Log,
+	exec *command.Executor, log *event.Log, attached ...func(),
 ) (quit bool, err error) {
 	streamCtx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -42,6 +46,12 @@ func Attach(ctx context.Context, client testcoordv1.CoordinatorServiceClient, he
 		stream: stream, exec: exec, log: log, cancels: map[uint64]context.CancelFunc{}, quit: make(chan struct{}), finished: make(chan struct{}),
 	}
 	a.send(&testcoordv1.AttachRequest{What: &testcoordv1.AttachRequest_Hello{Hello: hello}})
+	if err := a.admitted(ctx); err != nil {
+		return false, err
+	}
+	for _, tell := range attached {
+		tell()
+	}
 	err = a.serve(ctx, cancel)
 	select {
 	case <-a.quit:
@@ -65,6 +75,30 @@ type agent struct {
 	mu       sync.Mutex
 	stopping bool                          // guarded by mu; no command is started any more
 	cancels  map[uint64]context.CancelFunc // guarded by mu; of the commands that run
+}
+
+// RefusedError says that the coordinator does not want this peer: its suite has none of that name, or it has that
+// already, or does not wait for it now. It unwraps to the status of the call.
+type RefusedError struct{ err error }
+
+// Error is the coordinator's reason.
+func (e *RefusedError) Error() string { return "refused: " + status.Convert(e.err).Message() }
+
+// Unwrap is the status.
+func (e *RefusedError) Unwrap() error { return e.err }
+
+// admitted waits until the coordinator has taken the peer in, which it tells with the header of the stream.
+func (a *agent) admitted(ctx context.Context) error {
+	md, err := a.stream.Header()
+	if md != nil && err == nil {
+		return nil
+	}
+	_, err = a.stream.Recv() // the status of a stream that has no header
+	switch status.Code(err) {
+	case codes.NotFound, codes.AlreadyExists, codes.FailedPrecondition, codes.InvalidArgument:
+		return &RefusedError{err}
+	}
+	return cmp.Or(context.Cause(ctx), fmt.Errorf("attach to the coordinator: %w", err))
 }
 
 // serve receives until the run is over for this peer. giveUp ends the stream.

@@ -1,6 +1,7 @@
 package testcoord
 
 import (
+	"cmp"
 	"io"
 	"slices"
 	"sync"
@@ -43,6 +44,11 @@ type Options struct {
 	StepTimeout time.Duration
 	// StartTimeout bounds the time until all peers have attached; 0 means 30s.
 	StartTimeout time.Duration
+	// Invite is how to start the peer of that name, for those who start the peers when there is no Runner; nil tells nothing.
+	Invite func(name string) string
+	// KeepEvents is how many events of each peer are kept; 0 means DefaultKeepEvents. What a peer sends beyond that is
+	// counted as lost on the way, and told.
+	KeepEvents int
 	// EndTimeout is how long a peer may take to leave when asked; 0 means 10s.
 	EndTimeout time.Duration
 	// Log gets what a developer of peerlab wants to know.
@@ -80,6 +86,7 @@ type Coordinator struct {
 	section *SectionRecord
 	filters []*pendingFilter
 	told    int // how many of deaths are reported
+	refused int // how many attaches were refused
 	runs    int // how many steps were run
 
 	group sync.WaitGroup // streams, and watchers of processes
@@ -94,6 +101,7 @@ type Coordinator struct {
 	roster   int               // guarded by mu; -1 when not known
 	broke    chan struct{}     // guarded by mu; closed when the stream of rosters ends
 	closed   bool              // guarded by mu; the run is over
+	arrived  chan struct{}     // guarded by mu; closed and replaced when a peer has attached, or was lost again
 }
 
 // New returns a coordinator, which starts nothing before Run. Peers that are started by somebody
@@ -107,6 +115,7 @@ func New(suite *Suite, opt Options) *Coordinator {
 	orElse(&opt.StepTimeout, 30*time.Second)
 	orElse(&opt.StartTimeout, 30*time.Second)
 	orElse(&opt.EndTimeout, 10*time.Second)
+	opt.KeepEvents = cmp.Or(opt.KeepEvents, DefaultKeepEvents)
 	opt.RunnerName = runnerName(&opt)
 	opt.Facts = append(slices.Clone(opt.Facts), opt.RunnerName)
 	if opt.Out == nil {
@@ -116,6 +125,7 @@ func New(suite *Suite, opt Options) *Coordinator {
 		suite: suite, opt: opt, log: opt.Log.With().Str("component", "testcoord").Logger(),
 		print: &printer{out: opt.Out, color: opt.Color},
 		start: time.Now(), peers: map[string]*peer{}, watchers: map[*watcher]bool{}, roster: -1, broke: make(chan struct{}),
+		arrived: make(chan struct{}),
 	}
 	c.setGiven()
 	for _, name := range suite.Peers {
@@ -124,7 +134,7 @@ func New(suite *Suite, opt Options) *Coordinator {
 			p.roster = func() int { return c.roster }
 		}
 		if opt.Runner == nil {
-			c.newLife(p, nil)
+			c.newLife(p, nil).early = true
 		}
 		c.peers[name] = p
 	}
@@ -135,7 +145,7 @@ func New(suite *Suite, opt Options) *Coordinator {
 func (c *Coordinator) newLife(p *peer, process Process) *life {
 	p.view, p.ran, p.output, p.result = view{}, false, "", ""
 	p.life = &life{
-		peer: p, process: process, calls: map[uint64]*call{},
+		peer: p, process: process, logFrom: len(p.log), calls: map[uint64]*call{},
 		attached: make(chan struct{}), gone: make(chan struct{}), from: time.Now(),
 	}
 	p.lives = append(p.lives, p.life)
@@ -146,6 +156,10 @@ func (c *Coordinator) newLife(p *peer, process Process) *life {
 func (c *Coordinator) take(l *life, e *eventv1.Event) {
 	p := l.peer
 	l.seq = max(l.seq, e.GetSeq())
+	if !c.keep(p, e) {
+		c.changed(p, nil)
+		return
+	}
 	p.log = append(p.log, entry{e, time.Now()})
 	p.view.fold(e)
 	c.changed(p, e)
@@ -201,7 +215,7 @@ func (c *Coordinator) over(l *life) {
 		l.session.end()
 	}
 	l.death, l.to = l.describeEnd(), time.Now()
-	if l.parting == "" {
+	if l.parting == "" && !l.early {
 		c.deaths = append(c.deaths, l)
 	}
 	for id, k := range l.calls {
@@ -212,6 +226,9 @@ func (c *Coordinator) over(l *life) {
 		close(k.ended)
 	}
 	close(l.gone)
+	if l.early && !c.closed {
+		c.expectAgain(l)
+	}
 	c.changed(l.peer, nil)
 }
 

@@ -95,6 +95,9 @@ func (p *printer) problem(what string, tail []string) {
 	}
 }
 
+// note is what may be of interest, and is no failure.
+func (p *printer) note(what string) { p.line("%s %s", p.paint(yellow, "note"), command.Clean(what)) }
+
 // summary is the last thing that is written.
 func (p *printer) summary(r *Result, filters []*pendingFilter) {
 	for _, s := range r.Sections {
@@ -102,6 +105,9 @@ func (p *printer) summary(r *Result, filters []*pendingFilter) {
 	}
 	for _, m := range r.Measures {
 		p.line("%s", p.paint(dim, "                   measure "+m.String()))
+	}
+	for _, f := range r.Floods {
+		p.note(f.String())
 	}
 	if len(filters) > 0 {
 		p.prototype(r, filters)

@@ -20,6 +20,9 @@ type peer struct {
 	view view
 	// missed counts events that never arrived because the stream was slow.
 	missed uint64
+	// bytes is how much log is, as it came; beyond counts the events that were not kept, which missed counts, too.
+	bytes  int
+	beyond uint64
 	// Of the command that ended last:
 	ran    bool
 	output string
@@ -54,6 +57,8 @@ type life struct {
 	from, to time.Time   // when it began and ended
 	grace    *time.Timer // ends the wait for the other half
 	frozen   bool        // its process is stopped
+	early    bool        // the peer attached by itself, and the run has not begun: that it goes is no failure
+	logFrom  int         // where in the peer's log it begins
 	seq      uint64      // the last event that arrived
 	calls    map[uint64]*call
 }

@@ -31,6 +31,8 @@ type Result struct {
 	Start time.Time
 	// Problems are what went wrong outside of steps, such as a peer that died. They fail the run.
 	Problems []string
+	// Floods are the peers that logged more events than are kept.
+	Floods []FloodRecord
 	// Duration is that of the whole run; Ready that until all peers had attached.
 	Duration, Ready time.Duration
 	// Interrupted is set when the run was ended from outside.

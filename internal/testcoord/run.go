@@ -16,6 +16,7 @@ func (c *Coordinator) Run(ctx context.Context) (*Result, error) {
 	c.start = begin
 	c.mu.Unlock()
 	c.result = &Result{Suite: c.suite.Name, File: c.suite.File, Peers: len(c.suite.Peers), Start: begin}
+	err := c.gather(ctx) // who starts the peers may take a while: that is not the suite's time
 	work, cancel := context.WithCancel(ctx)
 	if c.suite.Timeout > 0 {
 		work, cancel = context.WithTimeoutCause(ctx, c.suite.Timeout, fmt.Errorf("the suite was not done within %s", c.suite.Timeout))
@@ -27,7 +28,9 @@ func (c *Coordinator) Run(ctx context.Context) (*Result, error) {
 		c.watchRoster(work)
 	}()
 	f := &flow{c: c, jobs: &jobs{}, all: c.opt.KeepGoing}
-	err := c.startPeers(work, c.suite.Peers)
+	if err == nil {
+		err = c.startPeers(work, c.suite.Peers)
+	}
 	c.result.Ready = time.Since(begin)
 	ready := err == nil
 	if ready {
@@ -53,7 +56,7 @@ func (c *Coordinator) Run(ctx context.Context) (*Result, error) {
 	c.endAll()
 	cancel()
 	<-watching
-	c.result.Duration = time.Since(begin)
+	c.result.Duration, c.result.Floods = time.Since(begin), c.floods()
 	c.print.summary(c.result, c.filters)
 	return c.result, err
 }

@@ -43,8 +43,11 @@ func (c *Coordinator) Attach(stream testcoordv1.CoordinatorService_AttachServer)
 	}
 	l, err := c.attach(hello)
 	if err != nil {
+		c.tellRefused(stream.Context(), hello, err)
 		return err
 	}
+	// This tells the peer that it takes part, before there is anything for it to do.
+	_ = stream.SendHeader(nil) // a stream that has ended is noticed below
 	c.log.Debug().Str("peer", hello.GetName()).Str("addr", hello.GetAddr()).Int64("pid", hello.GetPid()).Msg("peer attached")
 	go func() { // ends when this handler has returned, since that ends the stream; c.group waits for it
 		defer c.group.Done()
@@ -83,7 +86,7 @@ func (c *Coordinator) attach(hello *testcoordv1.Hello) (*life, error) {
 	name := hello.GetName()
 	p := c.peers[name]
 	if p == nil {
-		return nil, status.Errorf(codes.NotFound, "the suite has no peer %q", command.Clean(name))
+		return nil, status.Errorf(codes.NotFound, "the suite has no peer %q, but %s", shorten(command.Clean(name)), some(c.suite.Peers))
 	}
 	l := p.life
 	switch {
@@ -97,13 +100,24 @@ func (c *Coordinator) attach(hello *testcoordv1.Hello) (*life, error) {
 	l.session = &session{out: make(chan *testcoordv1.AttachResponse, 1024), done: make(chan struct{})}
 	c.group.Add(1)
 	close(l.attached)
+	c.tellArrived()
 	c.changed(p, nil)
 	return l, nil
 }
 
 func (c *Coordinator) receive(l *life, m *testcoordv1.AttachRequest) {
 	c.mu.Lock()
-	defer c.mu.Unlock()
+	kept := l.peer.beyond == 0
+	c.takeMessage(l, m)
+	flood, floods := l.peer.flood(), kept && l.peer.beyond > 0
+	c.mu.Unlock()
+	if floods {
+		c.tellFlood(flood)
+	}
+}
+
+// takeMessage takes in what a peer says. The lock is held.
+func (c *Coordinator) takeMessage(l *life, m *testcoordv1.AttachRequest) {
 	if l.isGone() {
 		return // its successor may be there already
 	}
