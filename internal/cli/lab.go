@@ -11,8 +11,6 @@ import (
 	"time"
 
 	"github.com/rs/zerolog"
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
 
 	"peerlab.example/peerlab/app"
 	"peerlab.example/peerlab/internal/bootstrap"
@@ -23,9 +21,7 @@ import (
 	"peerlab.example/peerlab/internal/network"
 	"peerlab.example/peerlab/internal/node"
 	"peerlab.example/peerlab/internal/peer"
-	"peerlab.example/peerlab/internal/testcoord"
 	bootstrapv1 "peerlab.example/peerlab/proto/peerlab/bootstrap/v1"
-	testcoordv1 "peerlab.example/peerlab/proto/peerlab/testcoord/v1"
 )
 
 // peerProcess is one peer with all that surrounds it in a process.
@@ -239,26 +235,6 @@ func newHistory() *console.History {
 		return console.NewHistory("")
 	}
 	return console.NewHistory(filepath.Join(dir, "history"))
-}
-
-// attach takes commands from a coordinator until it ends the run, or is gone.
-func (l *peerProcess) attach(ctx context.Context) error {
-	conn, err := node.Dial(l.network, l.security, l.flags.coordinator)
-	if err != nil {
-		return exit{exitUsage, fmt.Errorf("--coordinator: %w", err)}
-	}
-	defer func() { _ = conn.Close() }()
-	hello := &testcoordv1.Hello{
-		Name: l.Peer.Name(), Pid: int64(os.Getpid()), Addr: l.Peer.Addr(), Version: node.VersionLine(),
-	}
-	_, err = testcoord.Attach(ctx, testcoordv1.NewCoordinatorServiceClient(conn), hello, l.Executor, l.events)
-	if i := interrupted(ctx); i != nil {
-		return i
-	}
-	if status.Code(err) == codes.Unavailable {
-		return exit{exitUnreachable, fmt.Errorf("coordinator %s: %w", l.flags.coordinator, err)}
-	}
-	return err
 }
 
 func (l *peerProcess) close() error {

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"math/rand/v2"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -20,10 +21,12 @@ type peerFlags struct {
 	file        string
 	scripted    bool // exec or file was given, be it empty
 	coordinator string
-	seed        uint64 // of faults that strike by chance
-	noConsole   bool
-	init        string
-	allowShell  bool
+	// coordinatorTimeout is how long a coordinator that is not there is waited for.
+	coordinatorTimeout time.Duration
+	seed               uint64 // of faults that strike by chance
+	noConsole          bool
+	init               string
+	allowShell         bool
 	consoleLook
 }
 
@@ -58,6 +61,7 @@ func newPeer(std Stdio, apps []func() app.App) *cobra.Command {
 	fs.StringVarP(&f.exec, "exec", "e", "", "run these commands, separated by ;, and end")
 	fs.StringVarP(&f.file, "file", "f", "", "run the commands in this file, and end")
 	fs.StringVar(&f.coordinator, "coordinator", "", "host:port of a coordinator that gives the commands")
+	fs.DurationVar(&f.coordinatorTimeout, "coordinator-timeout", 0, "wait so long for a coordinator that is not there yet, or is between two runs")
 	fs.Uint64Var(&f.seed, "seed", 0, "what the chance of faults is made of (default another one each time)")
 	cmd.MarkFlagsMutuallyExclusive("exec", "file", "coordinator", "no-console")
 	return cmd
