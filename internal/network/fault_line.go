@@ -25,14 +25,15 @@ const (
 // chunk is what was put into a line at one time.
 type chunk struct {
 	data    []byte
-	due     time.Time
+	late    lateness
 	granted int       // how many bytes the bandwidth has let pass, or will at grant
 	grant   time.Time // zero when nothing is granted yet
 	under   *ruleSet  // the rules that granted
 	stuck   bool      // it was counted that a partition held it
 }
 
-// delayLine holds the bytes of one direction of a connection until they may pass, in order. One at a time takes from it.
+// delayLine holds the bytes of one direction of a connection until they may pass. What is late holds up all behind it, so that
+// nothing overtakes. One at a time takes from it.
 type delayLine struct {
 	conn *faultConn
 	dir  direction
@@ -40,9 +41,8 @@ type delayLine struct {
 	mu     sync.Mutex
 	chunks []*chunk      // guarded by mu
 	bytes  int           // guarded by mu
-	last   time.Time     // guarded by mu; when the newest is due: nothing overtakes
 	end    error         // guarded by mu; what comes after all chunks
-	endDue time.Time     // guarded by mu
+	endIs  lateness      // guarded by mu
 	err    error         // guarded by mu; what putting gets from now on
 	moved  chan struct{} // guarded by mu; closed and replaced at each change
 }
@@ -63,15 +63,13 @@ func (l *delayLine) put(b []byte, end error) (int, error) {
 	if n == 0 && end == nil {
 		return 0, nil
 	}
-	if due := time.Now().Add(set.lag(to, l.dir, n, resend)); due.After(l.last) {
-		l.last = due
-	}
+	late := lateness{from: time.Now(), lags: set.lags(to, l.dir, n, resend)}
 	if n > 0 {
-		l.chunks = append(l.chunks, &chunk{data: append([]byte(nil), b[:n]...), due: l.last})
+		l.chunks = append(l.chunks, &chunk{data: append([]byte(nil), b[:n]...), late: late})
 		l.bytes += n
 	}
 	if end != nil && l.end == nil {
-		l.end, l.endDue = end, l.last
+		l.end, l.endIs = end, late
 	}
 	l.signal()
 	return n, nil
@@ -181,11 +179,11 @@ func (l *delayLine) look(set *ruleSet) (piece []byte, end error, wait time.Durat
 	if len(l.chunks) == 0 && l.end == nil {
 		return nil, l.err, never, l.moved
 	}
-	due := l.endDue
+	late := l.endIs
 	var head *chunk
 	if len(l.chunks) > 0 {
 		head = l.chunks[0]
-		due = head.due
+		late = head.late
 	}
 	if set.touches(to, l.dir) {
 		if by := set.cut(to, l.dir); by != nil {
@@ -195,7 +193,7 @@ func (l *delayLine) look(set *ruleSet) (piece []byte, end error, wait time.Durat
 			}
 			return nil, nil, never, l.moved
 		}
-		if wait := time.Until(due); wait > 0 {
+		if wait := time.Until(late.due(set, to, l.dir)); wait > 0 {
 			return nil, nil, wait, l.moved
 		}
 		if head != nil {
@@ -233,26 +231,58 @@ func (c *chunk) take(set *ruleSet, to link, d direction) time.Duration {
 	return time.Until(c.grant)
 }
 
-// lag is how late n bytes of a connection are: by latencies, and by losses. timeout is that of the first retransmission.
-func (s *ruleSet) lag(l link, d direction, n int, timeout time.Duration) time.Duration {
-	var lag time.Duration
+// lag is how late a rule makes something.
+type lag struct {
+	rule *linkStates // the same for all forms of a rule
+	time time.Duration
+}
+
+// lateness is when something was put into a line, and by what it is late.
+type lateness struct {
+	from time.Time
+	lags []lag
+}
+
+// due is when it may pass: a rule that was lifted meanwhile holds nothing up.
+func (t lateness) due(s *ruleSet, l link, d direction) time.Time {
+	due := t.from
+	if len(t.lags) > 0 {
+		s.each(l, d, func(a *activeRule) bool {
+			for _, by := range t.lags {
+				if by.rule == a.linkStates {
+					due = due.Add(by.time)
+				}
+			}
+			return true
+		})
+	}
+	return due
+}
+
+// lags are how late n bytes of a connection are: by latencies, and by losses. timeout is that of the first retransmission.
+func (s *ruleSet) lags(l link, d direction, n int, timeout time.Duration) []lag {
+	var lags []lag
 	s.each(l, d, func(a *activeRule) bool {
 		switch {
 		case a.Kind == Latency:
-			lag += a.delay(l, d)
+			lags = append(lags, lag{a.linkStates, a.delay(l, d)})
 		case a.Kind == Loss && a.Percent < 100:
 			// The chunk is late when any of its segments is lost; then that one segment may be lost again.
 			share := a.Percent / 100
 			lost := 1 - math.Pow(1-share, math.Ceil(float64(n)/segment))
+			late := time.Duration(0)
 			for again := range resendMost {
 				if !a.drawn(l, d, lost) {
 					break
 				}
-				lag += timeout << again
+				late += timeout << again
 				lost = share
+			}
+			if late > 0 {
+				lags = append(lags, lag{a.linkStates, late})
 			}
 		}
 		return true
 	})
-	return lag
+	return lags
 }

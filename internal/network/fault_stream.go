@@ -44,16 +44,18 @@ func (f *Faults) Dial(ctx context.Context, ch Channel, addr string) (net.Conn, e
 
 // shakeHands takes the time of one way and back.
 func (f *Faults) shakeHands(ctx context.Context, ch Channel, addr string) error {
-	var until time.Time
+	var start time.Time
+	var there, back []lag
 	for {
 		set, l := f.rules.Load(), f.link(addr, ch)
 		if !set.touches(l, out, in) {
 			return nil
 		}
-		if until.IsZero() {
-			until = time.Now().Add(set.lag(l, out, 1, firstRetry) + set.lag(l, in, 1, firstRetry))
+		if start.IsZero() {
+			start, there, back = time.Now(), set.lags(l, out, 1, firstRetry), set.lags(l, in, 1, firstRetry)
 		}
-		wait := time.Until(until)
+		arrived := lateness{start, there}.due(set, l, out)
+		wait := time.Until(lateness{arrived, back}.due(set, l, in))
 		by := set.cut(l, out)
 		if by == nil {
 			by = set.cut(l, in)
@@ -61,7 +63,7 @@ func (f *Faults) shakeHands(ctx context.Context, ch Channel, addr string) error 
 		switch {
 		case by != nil:
 			by.hit(l, out)
-			wait, until = never, time.Time{}
+			wait, start = never, time.Time{}
 		case wait <= 0:
 			return nil
 		}

@@ -9,6 +9,7 @@ import (
 	"os"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -172,6 +173,60 @@ func TestStreamLatency(t *testing.T) {
 		}
 		if took := passes(l.t, near, far, noise(2_000_000), 1000, nil); took != 100*time.Millisecond {
 			l.t.Errorf("2 MB took %s", took)
+		}
+	})
+}
+
+// TestAFormerRuleHoldsNothingUp changes rules while they hold something up, also without a pause in which there are none.
+func TestAFormerRuleHoldsNothingUp(t *testing.T) {
+	for _, former := range []string{"latency 1h", "loss 99.9%"} {
+		for _, next := range []string{"", "latency 1s"} {
+			for _, outwards := range []bool{true, false} {
+				t.Run(former+" and then "+next, func(t *testing.T) { testFormerRule(t, former, next, outwards) })
+			}
+		}
+	}
+}
+
+func testFormerRule(t *testing.T, former, next string, outwards bool) {
+	inFaultLab(t, func(l *faultLab) {
+		f := l.at(alice)
+		from, to := l.conns(f)
+		if !outwards {
+			from, to = to, from
+		}
+		// sent is how long something takes that is sent under some rules, which then change.
+		sent := func(change func()) time.Duration {
+			came := make(chan time.Time)
+			go func() {
+				_, err := io.ReadFull(to, make([]byte, 4))
+				if err != nil {
+					l.t.Error(err)
+				}
+				came <- time.Now()
+			}()
+			_, _ = from.Write([]byte("ping"))
+			synctest.Wait()
+			change()
+			start := time.Now()
+			return (<-came).Sub(start)
+		}
+		set(l.t, f, former)
+		took := sent(func() {
+			f.HealAll()
+			if next != "" {
+				set(l.t, f, next)
+			}
+		})
+		if took != 0 {
+			l.t.Errorf("what was under way came after another %s", took)
+		}
+		want := time.Duration(0)
+		if next != "" {
+			want = time.Second
+		}
+		if took := sent(func() {}); took != want {
+			l.t.Errorf("what followed came after %s, want %s", took, want)
 		}
 	})
 }
