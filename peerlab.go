@@ -9,11 +9,9 @@
 package peerlab
 
 import (
-	"context"
 	"os"
 
 	"peerlab.example/peerlab/app"
-	"peerlab.example/peerlab/internal/cli"
 )
 
 // Main runs the command line of the process and exits: 0 on success, 1 when a command or an
@@ -26,5 +24,5 @@ func Main(apps ...func() app.App) {
 
 // Run is Main without the exit.
 func Run(args []string, apps ...func() app.App) int {
-	return cli.Run(context.Background(), args, cli.Stdio{In: os.Stdin, Out: os.Stdout, Err: os.Stderr}, apps)
+	return run(args, apps)
 }

@@ -48,6 +48,7 @@ func TestScripts(t *testing.T) {
 	t.Parallel()
 	tools := t.TempDir()
 	grpcurl := sync.OnceValues(func() (string, error) { return buildGrpcurl(tools) })
+	simulated := sync.OnceValues(func() (string, error) { return buildGuest(t.Context(), tools) })
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
 		RequireExplicitExec: true,
@@ -71,7 +72,13 @@ func TestScripts(t *testing.T) {
 			"nopeers":       noPeers,
 			"prints":        prints,
 			"until":         until,
-			"fetch":         fetch,
+			"guest": func(ts *testscript.TestScript, _ bool, _ []string) {
+				path, err := simulated()
+				ts.Check(err)
+				ts.Setenv("GUEST", path)
+				ts.Setenv("XDG_CACHE_HOME", tools) // what is compiled of it is there for all scripts
+			},
+			"fetch": fetch,
 			"firestore": func(ts *testscript.TestScript, _ bool, _ []string) {
 				ts.Setenv(function.EnvEmulator, fakefirestore.Start(t).Addr())
 			},

@@ -4,11 +4,14 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"path/filepath"
 	"regexp"
 	"strconv"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"peerlab.example/peerlab/internal/sim/guest"
 )
 
 // until runs a program again and again until its output matches, for at most half a minute.
@@ -47,4 +50,10 @@ func fetch(ts *testscript.TestScript, _ bool, args []string) {
 	if got := strconv.Itoa(resp.StatusCode); got != args[0] {
 		ts.Fatalf("%s answers with %s, want %s", args[1], got, args[0])
 	}
+}
+
+// buildGuest builds the guest of the simulation of this program.
+func buildGuest(ctx context.Context, dir string) (string, error) {
+	file := filepath.Join(dir, "guest.wasm")
+	return file, guest.Build(ctx, "peerlab.example/peerlab/cmd/peerlab", file)
 }

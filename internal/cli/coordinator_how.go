@@ -5,10 +5,13 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"peerlab.example/peerlab/internal/command"
+	"peerlab.example/peerlab/internal/sim"
 	"peerlab.example/peerlab/internal/testcoord"
 )
 
@@ -16,6 +19,7 @@ import (
 const (
 	onProcesses = "process"
 	inNetns     = "netns"
+	inSim       = sim.RunnerName
 )
 
 // how says what starts the peers, and with what values the suites are read.
@@ -24,6 +28,7 @@ type how struct {
 	netns  bool // the older word for --runner netns
 	seed   uint64
 	set    []string
+	sim    simFlags
 }
 
 func (h *how) add(cmd *cobra.Command) {
@@ -32,10 +37,11 @@ func (h *how) add(cmd *cobra.Command) {
 	flags.BoolVar(&h.netns, "netns", false, "the same as --runner netns: give each peer a network namespace with an own address; needs root on Linux")
 	flags.Uint64Var(&h.seed, "seed", 0, "what chance is made of: choices of the suite, and faults that strike by chance; further rounds count up from it (default another one each time)")
 	flags.StringArrayVar(&h.set, "set", nil, "NAME=VALUE: the value of a param of the suites; may be repeated")
+	h.sim.add(cmd)
 }
 
 // runners are those that can be asked for.
-func (h *how) runners() []string { return []string{onProcesses, inNetns} }
+func (h *how) runners() []string { return []string{onProcesses, inNetns, inSim} }
 
 // settle takes the flags as one: the runner has its name, and chance its seed.
 func (h *how) settle(cmd *cobra.Command) error {
@@ -51,6 +57,9 @@ func (h *how) settle(cmd *cobra.Command) error {
 	if h.runner == inNetns && cmd.Flags().Changed("listen") {
 		return exit{exitUsage, errors.New("--listen is not for --runner netns, where the coordinator has an address of its own")}
 	}
+	if err := h.sim.check(cmd, h.runner); err != nil {
+		return err
+	}
 	if !cmd.Flags().Changed("seed") {
 		h.seed = uint64(rand.Uint32()) // short enough to be typed again
 	}
@@ -61,4 +70,31 @@ func (h *how) settle(cmd *cobra.Command) error {
 func (h *how) parsing() (testcoord.ParseOptions, error) {
 	values, err := params(h.set)
 	return testcoord.ParseOptions{Runner: h.runner, Params: values}, err
+}
+
+// again tells how to see a run again: all of it where that is possible, else what chance has done.
+func (h *how) again(file string) string {
+	if h.runner != inSim || h.sim.fast {
+		return fmt.Sprintf("the same choices and chances again: --seed %d", h.seed)
+	}
+	words := []string{"this very run again: peerlab coordinator run --runner sim --seed", strconv.FormatUint(h.seed, 10)}
+	if h.sim.latency != sim.DefaultProfile {
+		words = append(words, "--latency", h.sim.latency)
+	}
+	for _, value := range h.set {
+		words = append(words, "--set", quoted(value))
+	}
+	return strings.Join(append(words, quoted(file)), " ")
+}
+
+// quoted is a word as a shell takes it.
+func quoted(word string) string {
+	if strings.ContainsFunc(word, func(r rune) bool { return !strings.ContainsRune("/._-=+:,%@", r) && !isAlphanumeric(r) }) {
+		return "'" + strings.ReplaceAll(command.Clean(word), "'", `'\''`) + "'"
+	}
+	return word
+}
+
+func isAlphanumeric(r rune) bool {
+	return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9'
 }

@@ -73,15 +73,15 @@ type session struct {
 	apps     []func() app.App
 	security *node.Security
 	log      zerolog.Logger
+	sim      simulator // nil for other runners
 }
 
 // runSuites runs what was named, once or as often as the plan says.
-func runSuites(ctx context.Context, std Stdio, f *runFlags, apps []func() app.App, paths []string) error {
+func runSuites(ctx context.Context, std Stdio, f *runFlags, apps []func() app.App, paths []string) (err error) {
 	if err := f.plan.check(f); err != nil {
 		return exit{exitUsage, err}
 	}
 	s := &session{std: std, flags: f, apps: apps}
-	var err error
 	if s.log, err = f.logger(std); err != nil {
 		return err
 	}
@@ -94,10 +94,26 @@ func runSuites(ctx context.Context, std Stdio, f *runFlags, apps []func() app.Ap
 	}
 	ctx, stop := untilSignal(ctx, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
+	defer func() { err = errors.Join(err, s.close()) }()
 	if f.plan.watch {
 		return s.watch(ctx, paths)
 	}
 	return s.once(ctx, paths)
+}
+
+// run runs a suite on the runner that the user wants.
+func (s *session) run(ctx context.Context, std Stdio, f *runFlags, suite *testcoord.Suite) (*report.Run, error) {
+	if s.sim != nil {
+		return simulate(ctx, std, f, s.sim, suite)
+	}
+	return runSuite(ctx, std, f, s.security, s.log, suite)
+}
+
+func (s *session) close() error {
+	if s.sim == nil {
+		return nil
+	}
+	return s.sim.close()
 }
 
 // once runs what was named according to the plan.
@@ -116,6 +132,11 @@ func (s *session) once(ctx context.Context, paths []string) error {
 	}
 	if suites, err = s.flags.plan.pick(suites); err != nil {
 		return err
+	}
+	if s.sim == nil && s.flags.how.runner == inSim {
+		if s.sim, err = newSimulator(ctx, s.std, &s.flags.how.sim, s.apps); err != nil {
+			return err
+		}
 	}
 	r := &runs{session: s, suites: suites, many: len(suites) > 1 || s.flags.plan.rounds() != 1}
 	r.reports.flags = s.flags.reports
@@ -244,7 +265,7 @@ func (r *runs) one(ctx context.Context, suite *testcoord.Suite, round int) bool 
 	var run *report.Run
 	err := makeLogs(flags.logs)
 	if err == nil {
-		run, err = runSuite(ctx, std, &flags, r.security, r.log, suite)
+		run, err = r.run(ctx, std, &flags, suite)
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -260,7 +281,7 @@ func (r *runs) one(ctx context.Context, suite *testcoord.Suite, round int) bool 
 		}
 		return false
 	case !run.OK():
-		_, _ = fmt.Fprintf(r.std.Out, "the same choices and chances again: --seed %d\n", flags.how.seed)
+		_, _ = fmt.Fprintln(r.std.Out, flags.how.again(suite.File))
 		r.failed = append(r.failed, title)
 		return !r.flags.plan.untilFailure
 	}

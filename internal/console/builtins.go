@@ -16,6 +16,8 @@ import (
 type Builtins struct {
 	// AllowShell lets callers elsewhere use the command shell.
 	AllowShell bool
+	// NoShell, if not empty, says why there is no shell where the peer runs.
+	NoShell string
 
 	log   LogControl
 	table *command.Table

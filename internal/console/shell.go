@@ -30,6 +30,9 @@ func (b *Builtins) shell() app.Spec {
 		Params:  []app.Param{{Name: "script", Kind: app.Raw}},
 		Flags:   []app.Flag{{Name: "timeout", Kind: app.Duration, Default: "1m", Summary: "end it after this time; 0 means never"}},
 		Run: func(ctx context.Context, env *app.Env, args app.Args) (any, error) {
+			if b.NoShell != "" {
+				return nil, errors.New("there is no shell here: " + b.NoShell)
+			}
 			if env.Remote && !b.AllowShell {
 				return nil, errShellOff
 			}

@@ -11,7 +11,7 @@ import (
 // at the end allows all that start so. A package without a line is an error: a
 // new package states its place. Tests may import what they need.
 var arrows = map[string][]string{
-	"":                    {"app", "internal/cli"},
+	"":                    {"app", "internal/cli", "internal/sim"},
 	"cmd/peerlab":         {"", "app", "internal/chat"},
 	"internal/cli":        {"*"}, // roles are wired here, nowhere else
 	"internal/peer":       {"app", "internal/command", "internal/event", "internal/membership", "internal/network", "internal/node"},
@@ -32,7 +32,12 @@ var arrows = map[string][]string{
 	"internal/netns":      {"internal/network"}, // a place to run peers in; knows no role
 	"internal/deploy":     {},                   // talks to Google Cloud, and knows nothing of what it deploys
 	"app":                 {},
-	"internal/house":      {},
+	"internal/sim":        {"app", "internal/bootstrap", "internal/config", "internal/console", "internal/event", "internal/invariant", "internal/lab", "internal/network", "internal/node", "internal/peer", "internal/testcoord"}, // a composition root, as cli is
+	"internal/sim/fast":   {"app", "internal/sim"},
+	"internal/sim/guest":  {"internal/sockaddr"},
+	"internal/sim/host":   {"internal/sim"},
+	"internal/sockaddr":   {},
+	"internal/house":      {"internal/sim/guest"},
 
 	"internal/console/term":              {"app", "internal/command", "internal/console"},
 	"internal/console/term/ptytest":      {}, // a terminal for tests of other packages

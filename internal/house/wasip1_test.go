@@ -5,8 +5,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"testing"
+
+	"peerlab.example/peerlab/internal/sim/guest"
 )
 
 // wasip1Packages are the packages that run unchanged in the simulation, where
@@ -20,8 +21,11 @@ var wasip1Packages = []string{
 	"internal/event",
 	"internal/membership",
 	"internal/network",
+	"internal/lab",
 	"internal/node",
 	"internal/peer",
+	"internal/sim",
+	"internal/testcoord",
 }
 
 // TestWasip1 builds the core for GOOS=wasip1, with a mod file of its own that
@@ -29,42 +33,20 @@ var wasip1Packages = []string{
 func TestWasip1(t *testing.T) {
 	t.Parallel()
 	root := moduleRoot(t)
-	modfile := wasip1Modfile(t, root)
+	modfile, err := guest.Modfile(root, t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
 	args := []string{"build", "-modfile=" + modfile}
 	for _, pkg := range wasip1Packages {
 		args = append(args, "./"+pkg)
 	}
 	cmd := exec.CommandContext(t.Context(), "go", args...)
 	cmd.Dir = root
-	cmd.Env = append(os.Environ(), "GOOS=wasip1", "GOARCH=wasm", "CGO_ENABLED=0")
+	cmd.Env = guest.Environ(os.Environ())
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("go %v: %v\n%s", args, err, out)
 	}
-}
-
-// TestSockaddr runs the tests of the replacement module, which `go test ./...`
-// does not reach.
-func TestSockaddr(t *testing.T) {
-	t.Parallel()
-	cmd := exec.CommandContext(t.Context(), "go", "test", ".")
-	cmd.Dir = filepath.Join(moduleRoot(t), "internal", "sockaddr")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("go test: %v\n%s", err, out)
-	}
-}
-
-// wasip1Modfile copies go.mod and go.sum out of the tree, adds the replacement
-// of go-sockaddr, and returns the path of the copy.
-func wasip1Modfile(t *testing.T, root string) string {
-	t.Helper()
-	mod := readFile(t, filepath.Join(root, "go.mod"))
-	mod = append(mod, "\nreplace github.com/hashicorp/go-sockaddr => "...)
-	mod = strconv.AppendQuote(mod, filepath.Join(root, "internal", "sockaddr"))
-	mod = append(mod, '\n')
-	path := filepath.Join(t.TempDir(), "wasip1.mod")
-	writeFile(t, path, mod)
-	writeFile(t, path[:len(path)-len("mod")]+"sum", readFile(t, filepath.Join(root, "go.sum")))
-	return path
 }
 
 // moduleRoot is the folder of the main module's go.mod.
@@ -75,20 +57,4 @@ func moduleRoot(t *testing.T) string {
 		t.Fatalf("go env GOMOD: %v", err)
 	}
 	return filepath.Dir(string(bytes.TrimSpace(out)))
-}
-
-func readFile(t *testing.T, path string) []byte {
-	t.Helper()
-	data, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return data
-}
-
-func writeFile(t *testing.T, path string, data []byte) {
-	t.Helper()
-	if err := os.WriteFile(path, data, 0o600); err != nil {
-		t.Fatal(err)
-	}
 }

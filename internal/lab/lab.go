@@ -18,7 +18,7 @@ import (
 	eventv1 "peerlab.example/peerlab/proto/peerlab/event/v1"
 )
 
-// Config is what a Lab is made of. All of it but Interactive must be given.
+// Config is what a Lab is made of. All of it but Interactive and NoShell must be given.
 type Config struct {
 	Peer peer.Config
 	Deps peer.Deps
@@ -28,6 +28,8 @@ type Config struct {
 	Output *console.Output
 	// Interactive is set when a person sits at a terminal.
 	Interactive bool
+	// NoShell, if not empty, says why there is none where the peer runs.
+	NoShell string
 }
 
 // Lab is one peer with its commands and its console.
@@ -54,6 +56,7 @@ func New(c Config) (*Lab, error) {
 	}
 	builtins := console.NewBuiltins(c.Logs)
 	builtins.AllowShell = c.Values.Get("allow-shell") == "true"
+	builtins.NoShell = c.NoShell
 	specs := slices.Concat(l.Peer.Commands(), settingCommands(l.values, l.liveSettings(c.Logs)...), builtins.Specs())
 	if l.Executor.Table, err = command.New(specs...); err != nil {
 		return nil, errors.Join(err, l.Peer.Close())

@@ -7,7 +7,6 @@
 // network transport picks an address to advertise. peerlab never uses that
 // transport.
 //
-// This is a module of its own, under the replaced module's path. Ordinary
-// builds do not see it; a wasip1 build names it in a replace directive, in a
-// mod file used for that build only (see the test in internal/house).
+// Ordinary builds use the module itself. The build of a simulation's guest writes these files out as a module of that path, and
+// names it in a replace directive of a mod file of its own (internal/sim/guest).
 package sockaddr

@@ -1,0 +1,162 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"peerlab.example/peerlab/app"
+	"peerlab.example/peerlab/internal/report"
+	"peerlab.example/peerlab/internal/sim"
+	"peerlab.example/peerlab/internal/sim/fast"
+	"peerlab.example/peerlab/internal/sim/guest"
+	"peerlab.example/peerlab/internal/sim/host"
+	"peerlab.example/peerlab/internal/testcoord"
+)
+
+// simFlags are the flags of --runner sim.
+type simFlags struct {
+	latency string
+	fast    bool
+	verify  bool
+	guest   string
+}
+
+func (f *simFlags) add(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	flags.StringVar(&f.latency, "latency", sim.DefaultProfile, "with --runner sim, how far away peers are: "+strings.Join(sim.Profiles(), ", "))
+	flags.BoolVar(&f.fast, "fast", false, "with --runner sim, much faster and not repeatable: for labs of hundreds of peers")
+	flags.BoolVar(&f.verify, "verify", false, "with --runner sim, run each suite twice, and fail if anything is not the same")
+	flags.StringVar(&f.guest, "guest", "", "with --runner sim, file of the guest; without it that of this program, which is built when it is first wanted")
+	cmd.MarkFlagsMutuallyExclusive("fast", "verify")
+	cmd.MarkFlagsMutuallyExclusive("fast", "guest")
+}
+
+// check refuses flags that are for another runner.
+func (f *simFlags) check(cmd *cobra.Command, runner string) error {
+	for _, name := range []string{"latency", "fast", "verify", "guest"} {
+		if runner != inSim && cmd.Flags().Changed(name) {
+			return exit{exitUsage, fmt.Errorf("--%s is for --runner sim", name)}
+		}
+	}
+	if !slices.Contains(sim.Profiles(), f.latency) {
+		return exit{exitUsage, fmt.Errorf("--latency %q: is none of %s", f.latency, strings.Join(sim.Profiles(), ", "))}
+	}
+	return nil
+}
+
+// simulator runs specs.
+type simulator interface {
+	run(ctx context.Context, spec *sim.Spec, text io.Writer) (*sim.Outcome, error)
+	close() error
+}
+
+// newSimulator finds the guest, unless the simulation is fast.
+func newSimulator(ctx context.Context, std Stdio, f *simFlags, apps []func() app.App) (simulator, error) {
+	if f.fast {
+		return fastSimulator{apps}, nil
+	}
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		return nil, fmt.Errorf("cache of the simulation: %w; set XDG_CACHE_HOME", err)
+	}
+	g, err := guest.Find(ctx, guest.Config{File: f.guest, Cache: filepath.Join(cache, "peerlab", "simulation"), Say: func(format string, args ...any) {
+		_, _ = fmt.Fprintf(std.Err, "peerlab: "+format+"\n", args...)
+	}})
+	if err != nil {
+		return nil, err
+	}
+	h, err := host.New(ctx, g.Wasm, g.Compiled)
+	if err != nil {
+		return nil, err
+	}
+	return guestSimulator{h}, nil
+}
+
+type fastSimulator struct{ apps []func() app.App }
+
+func (s fastSimulator) run(ctx context.Context, spec *sim.Spec, text io.Writer) (*sim.Outcome, error) {
+	outcome, _, err := fast.Run(ctx, spec, s.apps, text)
+	return outcome, err
+}
+
+func (fastSimulator) close() error { return nil }
+
+type guestSimulator struct{ host *host.Host }
+
+func (s guestSimulator) run(ctx context.Context, spec *sim.Spec, text io.Writer) (*sim.Outcome, error) {
+	outcome, _, err := s.host.Run(ctx, spec, text)
+	return outcome, err
+}
+
+func (s guestSimulator) close() error { return s.host.Close(context.Background()) }
+
+// specOf is what a simulation of the suite depends on.
+func (f *runFlags) specOf(suite *testcoord.Suite, color bool) (*sim.Spec, error) {
+	sources, err := sim.Load(suite, os.ReadFile)
+	if err != nil {
+		return nil, err
+	}
+	values, err := params(f.how.set)
+	if err != nil {
+		return nil, err
+	}
+	return &sim.Spec{
+		File: suite.File, Sources: sources, Params: values, Seed: f.how.seed, Profile: f.how.sim.latency, Gossip: defaultSuiteProfile,
+		Verbose: f.verbose, KeepGoing: f.keepGoing, Color: color,
+	}, nil
+}
+
+// simulate runs one suite in a simulation.
+func simulate(ctx context.Context, std Stdio, f *runFlags, s simulator, suite *testcoord.Suite) (*report.Run, error) {
+	spec, err := f.specOf(suite, isTerminal(std.Out) && wantColor())
+	if err != nil {
+		return nil, err
+	}
+	var text bytes.Buffer
+	outcome, err := s.run(ctx, spec, io.MultiWriter(std.Out, &text))
+	if outcome == nil {
+		return nil, err
+	}
+	if f.how.sim.verify && err == nil {
+		err = verify(ctx, s, spec, outcome, text.Bytes())
+	}
+	if f.logs != "" {
+		err = errors.Join(err, writeLogs(f.logs, outcome.Logs))
+	}
+	return reportOf(suite, &f.how, outcome.Result, outcome.Log, outcome.Missed), err
+}
+
+// verify runs a spec again, and tells where it differs.
+func verify(ctx context.Context, s simulator, spec *sim.Spec, first *sim.Outcome, text []byte) error {
+	var again bytes.Buffer
+	second, err := s.run(ctx, spec, &again)
+	if err != nil {
+		return err
+	}
+	if diff := sim.Diff(first, second); diff != "" {
+		return fmt.Errorf("--verify: with seed %d, two runs were not the same: %s", spec.Seed, diff)
+	}
+	if !bytes.Equal(text, again.Bytes()) {
+		return fmt.Errorf("--verify: with seed %d, two runs did not write the same", spec.Seed)
+	}
+	return nil
+}
+
+// writeLogs writes what the peers have logged.
+func writeLogs(dir string, logs map[string]string) error {
+	for name, text := range logs {
+		if err := os.WriteFile(filepath.Join(dir, name+".log"), []byte(text), 0o600); err != nil {
+			return fmt.Errorf("--logs: %w", err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,68 @@
+package fast
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"peerlab.example/peerlab/app"
+	"peerlab.example/peerlab/internal/chat"
+	"peerlab.example/peerlab/internal/sim"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func apps() []func() app.App { return []func() app.App{func() app.App { return chat.New() }} }
+
+func spec(src string) *sim.Spec {
+	return &sim.Spec{File: "x.lab", Sources: map[string][]byte{"x.lab": []byte(src)}, Seed: 1, Gossip: "fast"}
+}
+
+func TestRun(t *testing.T) {
+	var out bytes.Buffer
+	o, stats, err := Run(t.Context(), spec("peers alice bob\nall init\nlab sleep 1h\nexpect all members alive = 2\n"), apps(), &out)
+	if err != nil || !o.Result.OK() || stats.Virtual.Hours() < 1 {
+		t.Errorf("%v %v\n%s", err, stats, &out)
+	}
+}
+
+// TestStopped ends a run from outside of its time.
+func TestStopped(t *testing.T) {
+	ctx, cancel := context.WithCancelCause(t.Context())
+	defer cancel(nil)
+	enough := errors.New("enough")
+	out := writer(func(b []byte) {
+		if bytes.Contains(b, []byte("init")) {
+			cancel(enough)
+		}
+	})
+	o, _, err := Run(ctx, spec("peers alice bob\nall init\nlab sleep 1000h\n"), apps(), out)
+	if !errors.Is(err, enough) || o == nil || !o.Result.Interrupted {
+		t.Error(o, err)
+	}
+}
+
+type writer func([]byte)
+
+func (w writer) Write(b []byte) (int, error) { w(b); return len(b), nil }
+
+// BenchmarkIdle is an hour of peers that know each other, per virtual second.
+func BenchmarkIdle(b *testing.B) {
+	for _, n := range []int{10, 100} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			var virtual float64
+			for b.Loop() {
+				o, stats, err := Run(b.Context(), spec(fmt.Sprintf("profile lan\npeers p[1..%d]\nall init\nexpect all within 1m members alive = %d\nlab sleep 1m\n", n, n)), apps(), &bytes.Buffer{})
+				if err != nil || !o.Result.OK() {
+					b.Fatal(err)
+				}
+				virtual += stats.Virtual.Seconds()
+			}
+			b.ReportMetric(virtual/b.Elapsed().Seconds(), "virtual-s/s")
+		})
+	}
+}

@@ -1,0 +1,173 @@
+// Package guest finds the guest of the simulation: this same program, built for wasip1. It is embedded in the binary where `task build` made
+// it; else it is built when it is first wanted, with the Go toolchain of the user, and kept.
+package guest
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/gofrs/flock"
+)
+
+// embeddedFor is the program whose guest can be embedded. Another one has other applications.
+const embeddedFor = "peerlab.example/peerlab/cmd/peerlab"
+
+// Config says where to look.
+type Config struct {
+	// File is a guest on disk; empty looks elsewhere.
+	File string
+	// Cache is a folder for guests that were built, and for what is compiled of them. Those of other versions of the program are
+	// deleted there when there are more than a few.
+	Cache string
+	// Say tells the user why it takes so long.
+	Say func(format string, args ...any)
+}
+
+// Guest is a guest, and a folder for what is compiled of it; the folder is empty where nothing can be kept.
+type Guest struct {
+	Wasm     []byte
+	Compiled string
+}
+
+// Find gives the guest of this program.
+func Find(ctx context.Context, c Config) (*Guest, error) {
+	if c.File != "" {
+		wasm, err := os.ReadFile(c.File)
+		if err != nil {
+			return nil, fmt.Errorf("guest of the simulation: %w", err)
+		}
+		return c.keep(wasm)
+	}
+	program := programPath()
+	if len(embedded) > 0 && program == embeddedFor {
+		wasm, err := unpack(embedded)
+		if err != nil {
+			return nil, fmt.Errorf("guest of the simulation: %w", err)
+		}
+		return c.keep(wasm)
+	}
+	return c.built(ctx, program)
+}
+
+// keep gives a guest that is there a folder by its content.
+func (c *Config) keep(wasm []byte) (*Guest, error) {
+	sum := sha256.Sum256(wasm)
+	dir := filepath.Join(c.Cache, "guest-"+hex.EncodeToString(sum[:12]))
+	if err := c.use(dir); err != nil {
+		return nil, err
+	}
+	return &Guest{Wasm: wasm, Compiled: filepath.Join(dir, "compiled")}, nil
+}
+
+// built gives the guest that was built before for this very program, or builds it. Of several processes, one does.
+func (c *Config) built(ctx context.Context, program string) (*Guest, error) {
+	sum, err := ownSum()
+	if err != nil {
+		return nil, err
+	}
+	dir := filepath.Join(c.Cache, "program-"+sum)
+	if err := c.use(dir); err != nil {
+		return nil, err
+	}
+	lock := flock.New(filepath.Join(dir, "lock"))
+	if err := lock.Lock(); err != nil {
+		return nil, fmt.Errorf("cache of the simulation: %w", err)
+	}
+	defer func() { _ = lock.Close() }()
+	file := filepath.Join(dir, "guest.wasm")
+	wasm, err := os.ReadFile(file)
+	if errors.Is(err, os.ErrNotExist) {
+		c.Say("building the guest of the simulation, once for this version of the program; this takes up to a minute")
+		if err = Build(ctx, program, file); err == nil {
+			wasm, err = os.ReadFile(file)
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &Guest{Wasm: wasm, Compiled: filepath.Join(dir, "compiled")}, nil
+}
+
+// kept is how many guests are kept. Each is some 30 MB, and as much again three times when it is compiled.
+const kept = 3
+
+// use makes the folder of a guest, marks it as used, and deletes those that were not used for longest.
+func (c *Config) use(dir string) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return fmt.Errorf("cache of the simulation: %w", err)
+	}
+	now := time.Now()
+	if err := os.Chtimes(dir, now, now); err != nil {
+		return fmt.Errorf("cache of the simulation: %w", err)
+	}
+	entries, err := os.ReadDir(c.Cache)
+	if err != nil {
+		return fmt.Errorf("cache of the simulation: %w", err)
+	}
+	type old struct {
+		path string
+		used int64
+	}
+	var all []old
+	for _, e := range entries {
+		if !strings.HasPrefix(e.Name(), "guest-") && !strings.HasPrefix(e.Name(), "program-") {
+			continue
+		}
+		if info, err := e.Info(); err == nil {
+			all = append(all, old{filepath.Join(c.Cache, e.Name()), info.ModTime().UnixNano()})
+		}
+	}
+	slices.SortFunc(all, func(a, b old) int { return int(min(max(b.used-a.used, -1), 1)) })
+	for _, o := range all[min(kept, len(all)):] {
+		_ = os.RemoveAll(o.path) // another process may be in it; then it goes another time
+	}
+	return nil
+}
+
+// unpack undoes gzip.
+func unpack(packed []byte) ([]byte, error) {
+	r, err := gzip.NewReader(bytes.NewReader(packed))
+	if err != nil {
+		return nil, err
+	}
+	return io.ReadAll(r)
+}
+
+// ownSum is what tells this program from all others.
+func ownSum() (string, error) {
+	path, err := os.Executable()
+	if err != nil {
+		return "", fmt.Errorf("this program's own path: %w", err)
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return "", fmt.Errorf("this program: %w", err)
+	}
+	defer func() { _ = f.Close() }()
+	h := sha256.New()
+	if _, err := io.Copy(h, f); err != nil {
+		return "", fmt.Errorf("this program: %w", err)
+	}
+	return hex.EncodeToString(h.Sum(nil)[:12]), nil
+}
+
+// programPath is the import path of this program's package main; empty where the build does not tell.
+func programPath() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return ""
+	}
+	return strings.TrimSuffix(info.Path, ".test") // the tests of a program may be the program
+}

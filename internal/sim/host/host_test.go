@@ -1,0 +1,127 @@
+package host
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"go.uber.org/goleak"
+
+	"peerlab.example/peerlab/internal/sim"
+	"peerlab.example/peerlab/internal/sim/guest"
+)
+
+// shared is the guest of all tests, which takes long to build and to compile.
+var shared = sync.OnceValues(func() (*Host, error) {
+	dir, err := os.MkdirTemp("", "peerlab-guest-")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	file := filepath.Join(dir, "guest.wasm")
+	if err := guest.Build(context.Background(), "peerlab.example/peerlab/internal/sim/host/testdata/lab", file); err != nil {
+		return nil, err
+	}
+	wasm, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	return New(context.Background(), wasm, "")
+})
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func run(t *testing.T, seed uint64, src string) (*sim.Outcome, string, error) {
+	t.Helper()
+	h, err := shared()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	spec := &sim.Spec{File: "x.lab", Sources: map[string][]byte{"x.lab": []byte(src)}, Seed: seed, Gossip: "fast", Verbose: true}
+	o, _, err := h.Run(t.Context(), spec, &out)
+	return o, out.String(), err
+}
+
+const loss = `peers p[1..5]
+all init
+expect all within 10s members alive = 5
+lab loss 30%
+lab latency 20ms±19ms
+any 2 msg "who hears this?"
+lab sleep 5s
+lab kill p5
+expect p1 within 1m members lost = 1
+`
+
+// TestSameSeedSameRun compares all that is known of runs, down to the nanosecond.
+func TestSameSeedSameRun(t *testing.T) {
+	t.Parallel()
+	one, text, err := run(t, 42, loss)
+	if err != nil || !one.Result.OK() {
+		t.Fatalf("%v\n%s", err, text)
+	}
+	again, textAgain, err := run(t, 42, loss)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := sim.Diff(one, again); d != "" || text != textAgain {
+		t.Errorf("not the same: %s\n%s", d, cmp.Diff(text, textAgain))
+	}
+	other, otherText, err := run(t, 43, loss)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if sim.Diff(one, other) == "" || text == otherText {
+		t.Error("another seed gave the same run")
+	}
+}
+
+// TestPanic checks that a guest that breaks is told with its seed and the place.
+func TestPanic(t *testing.T) {
+	t.Parallel()
+	_, text, err := run(t, 7, "peers alice\nalice bad panic\nlab sleep 1s\n")
+	var broke *PanicError
+	if !errors.As(err, &broke) || broke.Seed != 7 || !strings.Contains(broke.Stderr, "this cannot be caught") || !strings.Contains(broke.Stderr, "main.go") {
+		t.Errorf("%v\n%s", err, text)
+	}
+}
+
+// TestStopped ends a guest from outside.
+func TestStopped(t *testing.T) {
+	t.Parallel()
+	h, err := shared()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancelCause(t.Context())
+	enough := errors.New("enough")
+	spec := &sim.Spec{File: "x.lab", Sources: map[string][]byte{"x.lab": []byte("peers alice bob\nall init\nlab sleep 100000h\n")}, Gossip: "fast"}
+	_, _, err = h.Run(ctx, spec, writer(func(b []byte) {
+		if bytes.Contains(b, []byte("init")) {
+			cancel(enough)
+		}
+	}))
+	if !errors.Is(err, enough) {
+		t.Error(err)
+	}
+}
+
+// TestStandsStill is a command that never ends: the time that it has is virtual, and nobody waits for it.
+func TestStandsStill(t *testing.T) {
+	t.Parallel()
+	o, text, err := run(t, 1, "peers alice\nalice bad hang\n")
+	if err != nil || o.Result.OK() || !strings.Contains(text, "30s") {
+		t.Errorf("%v\n%s", err, text)
+	}
+}
+
+type writer func([]byte)
+
+func (w writer) Write(b []byte) (int, error) { w(b); return len(b), nil }

@@ -1,0 +1,39 @@
+// Command lab is the chat, and an application that does what one must not.
+package main
+
+import (
+	"context"
+
+	"peerlab.example/peerlab"
+	"peerlab.example/peerlab/app"
+	"peerlab.example/peerlab/internal/chat"
+)
+
+func main() {
+	peerlab.Main(func() app.App { return chat.New() }, func() app.App { return bad{} })
+}
+
+type bad struct{}
+
+func (bad) Name() string { return "bad" }
+
+func (bad) Commands() []app.Spec {
+	spec := func(name string, run func()) app.Spec {
+		return app.Spec{Name: "bad " + name, Group: "bad", Summary: "for tests", Example: "bad " + name, Run: func(context.Context, *app.Env, app.Args) (any, error) {
+			run()
+			return nil, nil
+		}}
+	}
+	return []app.Spec{
+		spec("panic", func() { go func() { panic("this cannot be caught") }() }),
+		spec("hang", func() { // all of the program stands still, as when a lock is never given back
+			for {
+				select {}
+			}
+		}),
+	}
+}
+
+func (bad) Start(context.Context, app.Peer) error { return nil }
+
+func (bad) Stop(context.Context) error { return nil }

@@ -1,0 +1,68 @@
+package sim
+
+import (
+	"fmt"
+	"io/fs"
+	"path"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"peerlab.example/peerlab/internal/invariant"
+	"peerlab.example/peerlab/internal/testcoord"
+)
+
+// Spec is all that a simulation depends on, beside the program itself. It is plain data, so that it can be sent to a guest.
+type Spec struct {
+	// File is the suite, and Sources what is in it and in the files that it includes, by path.
+	File    string
+	Sources map[string][]byte
+	// Params are the values that are set from outside.
+	Params map[string]string
+	// Seed is what all chance is made of.
+	Seed uint64
+	// Profile is how far away peers are: one of Profiles; empty is DefaultProfile.
+	Profile string
+	// Gossip is the profile of membership where the suite names none.
+	Gossip string
+	// Verbose, KeepGoing, Color and StepTimeout are those of testcoord.Options.
+	Verbose, KeepGoing, Color bool
+	StepTimeout               time.Duration
+	// LogLevel is that of the peers' logs; empty is info.
+	LogLevel string
+}
+
+// Outcome is what is known of a simulation.
+type Outcome struct {
+	Result *testcoord.Result
+	Log    invariant.Log
+	// Missed counts events that are not in Log.
+	Missed uint64
+	// Logs are the ends of what each peer has logged, by name.
+	Logs map[string]string
+}
+
+// read gives a file of the spec, and no other.
+func (s *Spec) read(name string) ([]byte, error) {
+	data, ok := s.Sources[clean(name)]
+	if !ok {
+		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
+	}
+	return data, nil
+}
+
+// clean is a path as Sources has it.
+func clean(name string) string { return path.Clean(filepath.ToSlash(name)) }
+
+// Load reads a suite and all that it includes, which read gives. The suite must have been parsed without errors.
+func Load(suite *testcoord.Suite, read func(string) ([]byte, error)) (map[string][]byte, error) {
+	sources := map[string][]byte{}
+	for _, file := range slices.Concat([]string{suite.File}, suite.Files) {
+		data, err := read(file)
+		if err != nil {
+			return nil, fmt.Errorf("read for the simulation: %w", err)
+		}
+		sources[clean(file)] = data
+	}
+	return sources, nil
+}

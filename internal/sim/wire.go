@@ -1,0 +1,162 @@
+package sim
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	"peerlab.example/peerlab/internal/invariant"
+	"peerlab.example/peerlab/internal/testcoord"
+	eventv1 "peerlab.example/peerlab/proto/peerlab/event/v1"
+)
+
+// A guest writes frames to its standard output: a byte that says what it is, four bytes of length (big endian), and so many bytes.
+const (
+	frameText    = 't' // what a person watches
+	frameOutcome = 'o' // a wireOutcome, once, at the end
+	frameHead    = 5
+	// frameMost bounds a frame, so that a broken guest is an error and not all of the memory.
+	frameMost = 1 << 30
+)
+
+// Guest is a simulation as a program of its own: it reads the Spec from in, as JSON, and writes frames to out.
+func Guest(in io.Reader, out io.Writer, run func(*Spec, io.Writer) (*Outcome, error)) error {
+	var spec Spec
+	if err := json.NewDecoder(in).Decode(&spec); err != nil {
+		return fmt.Errorf("read the spec: %w", err)
+	}
+	outcome, err := run(&spec, frames{out})
+	data, wrong := encode(outcome, err)
+	if wrong != nil {
+		return wrong
+	}
+	return writeFrame(out, frameOutcome, data)
+}
+
+// frames writes text as frames.
+type frames struct{ to io.Writer }
+
+func (f frames) Write(b []byte) (int, error) {
+	if err := writeFrame(f.to, frameText, b); err != nil {
+		return 0, err
+	}
+	return len(b), nil
+}
+
+func writeFrame(w io.Writer, kind byte, data []byte) error {
+	head := binary.BigEndian.AppendUint32([]byte{kind}, uint32(len(data))) //nolint:gosec // far below 4 GiB
+	if _, err := w.Write(head); err != nil {
+		return err
+	}
+	_, err := w.Write(data)
+	return err
+}
+
+// wireOutcome is an Outcome as it is sent.
+type wireOutcome struct {
+	Err    string // of the run
+	Made   bool   // there is an outcome
+	Result *testcoord.Result
+	Lives  []invariant.Life
+	End    time.Duration
+	Events []wireEvent
+	Missed uint64
+	Logs   map[string]string
+}
+
+// wireEvent is an event, encoded.
+type wireEvent struct {
+	Peer  string
+	At    time.Duration
+	Event []byte
+}
+
+func encode(o *Outcome, err error) ([]byte, error) {
+	w := wireOutcome{Made: o != nil}
+	if err != nil {
+		w.Err = err.Error()
+	}
+	if o != nil {
+		w.Result, w.Lives, w.End, w.Missed, w.Logs = o.Result, o.Log.Lives, o.Log.End, o.Missed, o.Logs
+		for _, e := range o.Log.Entries {
+			data, err := proto.MarshalOptions{Deterministic: true}.Marshal(e.Event)
+			if err != nil {
+				return nil, fmt.Errorf("event of %s: %w", e.Peer, err)
+			}
+			w.Events = append(w.Events, wireEvent{Peer: e.Peer, At: e.At, Event: data})
+		}
+	}
+	return json.Marshal(w)
+}
+
+// Reader takes what a guest writes, in any pieces, and hands on its text as it comes.
+type Reader struct {
+	text    io.Writer
+	rest    []byte
+	outcome []byte
+}
+
+// NewReader returns a reader that writes text there.
+func NewReader(text io.Writer) *Reader { return &Reader{text: text} }
+
+// Write takes a piece.
+func (r *Reader) Write(b []byte) (int, error) {
+	r.rest = append(r.rest, b...)
+	for len(r.rest) >= frameHead {
+		n := int(binary.BigEndian.Uint32(r.rest[1:]))
+		if n > frameMost {
+			return 0, fmt.Errorf("the simulation wrote a frame of %d bytes", n)
+		}
+		if len(r.rest) < frameHead+n {
+			break
+		}
+		kind, data := r.rest[0], r.rest[frameHead:frameHead+n]
+		switch kind {
+		case frameText:
+			if _, err := r.text.Write(data); err != nil {
+				return 0, err
+			}
+		case frameOutcome:
+			r.outcome = append([]byte(nil), data...)
+		default:
+			return 0, fmt.Errorf("the simulation wrote a frame of kind %q", kind)
+		}
+		r.rest = r.rest[frameHead+n:]
+	}
+	return len(b), nil
+}
+
+// ErrNoOutcome is that of a guest that ended before its run did.
+var ErrNoOutcome = errors.New("the simulation ended without an outcome")
+
+// Outcome is what the guest has sent at its end, as Run returned it there.
+func (r *Reader) Outcome() (*Outcome, error) {
+	if r.outcome == nil {
+		return nil, ErrNoOutcome
+	}
+	var w wireOutcome
+	if err := json.Unmarshal(r.outcome, &w); err != nil {
+		return nil, fmt.Errorf("outcome of the simulation: %w", err)
+	}
+	var err error
+	if w.Err != "" {
+		err = errors.New(w.Err)
+	}
+	if !w.Made {
+		return nil, err
+	}
+	o := &Outcome{Result: w.Result, Log: invariant.Log{Lives: w.Lives, End: w.End}, Missed: w.Missed, Logs: w.Logs}
+	for _, e := range w.Events {
+		decoded := &eventv1.Event{}
+		if err := proto.Unmarshal(e.Event, decoded); err != nil {
+			return nil, fmt.Errorf("event of %s: %w", e.Peer, err)
+		}
+		o.Log.Entries = append(o.Log.Entries, invariant.Entry{Peer: e.Peer, At: e.At, Event: decoded})
+	}
+	return o, err
+}
