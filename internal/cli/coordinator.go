@@ -6,18 +6,15 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"strconv"
 
 	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
 
 	"peerlab.example/peerlab/app"
 	"peerlab.example/peerlab/internal/event"
-	"peerlab.example/peerlab/internal/lab"
 	"peerlab.example/peerlab/internal/node"
 	"peerlab.example/peerlab/internal/report"
 	"peerlab.example/peerlab/internal/testcoord"
-	bootstrapv1 "peerlab.example/peerlab/proto/peerlab/bootstrap/v1"
 	testcoordv1 "peerlab.example/peerlab/proto/peerlab/testcoord/v1"
 )
 
@@ -47,6 +44,7 @@ type runFlags struct {
 	how       how
 	plan      plan
 	reports   reportFlags
+	attach    attachFlags
 }
 
 func newCoordinatorRun(std Stdio, apps []func() app.App) *cobra.Command {
@@ -64,16 +62,20 @@ func newCoordinatorRun(std Stdio, apps []func() app.App) *cobra.Command {
 			if err := f.how.settle(cmd); err != nil {
 				return err
 			}
+			if err := f.attach.check(cmd, &f); err != nil {
+				return err
+			}
 			return runSuites(cmd.Context(), std, &f, apps, files)
 		},
 	}
 	f.add(cmd, "warn")
 	cmd.Flags().StringVar(&f.listen, "listen", "127.0.0.1:0", "host:port that the peers attach to; port 0 means any")
-	cmd.Flags().StringVar(&f.logs, "logs", "", "folder for the whole output of each peer")
+	cmd.Flags().StringVar(&f.logs, "logs", "", "folder for what each peer writes and logs: NAME.log, and its events, NAME.events.jsonl")
 	cmd.Flags().BoolVarP(&f.verbose, "verbose", "v", false, "show the output of commands that pass, too")
 	f.how.add(cmd)
 	f.plan.add(cmd)
 	f.reports.add(cmd)
+	f.attach.add(cmd)
 	cmd.Flags().BoolVar(&f.keepGoing, "keep-going", false, "go on after a step that failed")
 	return cmd
 }
@@ -93,37 +95,44 @@ func runSuite(ctx context.Context, std Stdio, f *runFlags, security *node.Securi
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, ground.Close()) }()
-	boot, err := lab.StartBootstrap(ctx, lab.BootstrapConfig{Listen: ground.bootstrap.listen, Network: ground.bootstrap.network, Security: security, Log: log})
+	boot, err := newRendezvous(ctx, f, ground, security, log)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, boot.Close()) }()
-	conn, err := node.Dial(ground.coordinator.network, security, boot.Addr())
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, conn.Close()) }()
 	server := node.NewServer(node.ServerConfig{
 		Role: "coordinator", Name: "coordinator", Network: ground.coordinator.network, Security: security, Events: event.New("coordinator", event.Keep), Log: log,
 	})
 	defer func() { err = errors.Join(err, server.Close()) }()
-	runner := &processRunner{flags: f, suite: suite, ground: ground, bootstrap: boot.Addr(), log: log}
-	coordinator := testcoord.New(suite, testcoord.Options{
-		Runner: runner.runner(), Bootstrap: bootstrapv1.NewBootstrapServiceClient(conn), Control: boot, Faults: ground.faults(),
+	runner := &processRunner{flags: f, suite: suite, ground: ground, bootstrap: boot.addr, log: log}
+	invite := &invitation{flags: f, suite: suite, bootstrap: boot.addr}
+	opt := testcoord.Options{
+		Bootstrap: boot.client, Control: boot.control(), Faults: ground.faults(),
 		RunnerName: f.how.runner, Facts: facts(f.security), Seed: f.how.seed,
 		Out: std.Out, Color: isTerminal(std.Out) && wantColor(), Verbose: f.verbose, KeepGoing: f.keepGoing, Log: log,
-	})
+	}
+	if f.how.runner == onAttach {
+		opt.Invite, opt.StartTimeout = invite.command, f.attach.timeout
+	} else {
+		opt.Runner = runner.runner()
+	}
+	coordinator := testcoord.New(suite, opt)
 	testcoordv1.RegisterCoordinatorServiceServer(server, coordinator)
 	if err := server.Start(ctx, ground.coordinator.listen); err != nil {
 		return nil, bindError(err)
 	}
 	server.SetServing(true)
-	runner.coordinator = server.Addr()
-	if f.verbose {
+	runner.coordinator, invite.coordinator = server.Addr(), f.attach.reach(server.Addr())
+	switch {
+	case f.how.runner == onAttach:
+		f.attach.keep(server.Addr(), boot)
+		_, _ = fmt.Fprintln(std.Out, invite.head())
+	case f.verbose:
 		_, _ = fmt.Fprintf(std.Out, "coordinator listens on %s\n", server.Addr())
 	}
 	result, err := coordinator.Run(ctx)
 	known, missed := coordinator.Log()
+	err = errors.Join(err, writeEventLogs(f.logs, suite.Peers, known))
 	return reportOf(suite, &f.how, result, known, missed), err
 }
 
@@ -145,22 +154,7 @@ func (r *processRunner) command(name string) (*exec.Cmd, error) {
 	if err != nil {
 		return nil, fmt.Errorf("this program's own path: %w", err)
 	}
-	profile := r.suite.Profile
-	if profile == "" {
-		profile = defaultSuiteProfile
-	}
-	args := []string{
-		"peer", "--name", name, "--bootstrap", r.bootstrap, "--coordinator", r.coordinator,
-		"--profile", profile, "--seed", strconv.FormatUint(r.flags.how.seed, 10), "--log-level", "info", "--log-format", "console",
-	}
-	for flag, value := range map[string]string{
-		"--token-file": r.flags.security.TokenFile, "--tls-cert": r.flags.security.CertFile,
-		"--tls-key": r.flags.security.KeyFile, "--tls-ca": r.flags.security.CAFile,
-	} {
-		if value != "" {
-			args = append(args, flag, value)
-		}
-	}
+	args := append(peerArgs(r.flags, r.suite, name, r.bootstrap, r.coordinator), "--log-level", "info", "--log-format", "console")
 	cmd := exec.Command(path, args...)      //nolint:gosec // this program itself
 	cmd.Env = withoutSettings(os.Environ()) // a suite is the same in each shell
 	// The same name as this process was called by, for programs that are several in one.

@@ -19,6 +19,7 @@ import (
 const (
 	onProcesses = "process"
 	inNetns     = "netns"
+	onAttach    = "attach"
 	inSim       = sim.RunnerName
 )
 
@@ -41,7 +42,7 @@ func (h *how) add(cmd *cobra.Command) {
 }
 
 // runners are those that can be asked for.
-func (h *how) runners() []string { return []string{onProcesses, inNetns, inSim} }
+func (h *how) runners() []string { return []string{onProcesses, inNetns, onAttach, inSim} }
 
 // settle takes the flags as one: the runner has its name, and chance its seed.
 func (h *how) settle(cmd *cobra.Command) error {

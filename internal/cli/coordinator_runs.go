@@ -126,6 +126,7 @@ func (s *session) once(ctx context.Context, paths []string) error {
 	if err != nil {
 		return err
 	}
+	opt.Without = s.flags.attach.cannot()
 	suites, err := parseSuites(s.std, s.apps, files, opt)
 	if err != nil {
 		return err

@@ -30,7 +30,11 @@ type place struct {
 // of the run have ended.
 func newGround(ctx context.Context, f *runFlags, peers []string, log zerolog.Logger) (*ground, error) {
 	if f.how.runner != inNetns {
-		return &ground{coordinator: place{network.System(), f.listen}, bootstrap: place{network.System(), "127.0.0.1:0"}}, nil
+		here := &ground{coordinator: place{network.System(), f.listen}, bootstrap: place{network.System(), "127.0.0.1:0"}}
+		if f.how.runner == onAttach {
+			return attachGround(f, here), nil
+		}
+		return here, nil
 	}
 	lab, err := netns.New(netns.Config{Peers: peers, Log: log})
 	if err != nil {

@@ -31,6 +31,8 @@ type ParseOptions struct {
 	// Runner is one of Runners; what it cannot do is an error then, unless the line is conditional. Empty checks nothing of
 	// the kind.
 	Runner string
+	// Without is what the runner can do, but not in this run.
+	Without []Ability
 }
 
 // Parse reads a suite that includes no other, and checks every line of it; commands are checked against the table.

@@ -37,7 +37,14 @@ func Runners() []string { return slices.Sorted(maps.Keys(abilities)) }
 // needs reports, at its word, what the runner cannot do. A line that is conditional on something that need not hold may
 // ask for everything.
 func (p *parser) needs(l line, col int, a Ability) bool {
-	if p.binding || p.opt.Runner == "" || slices.Contains(abilities[p.opt.Runner], a) || p.conditional() {
+	if p.binding || p.opt.Runner == "" || p.conditional() {
+		return true
+	}
+	if slices.Contains(abilities[p.opt.Runner], a) {
+		if slices.Contains(p.opt.Without, a) {
+			p.fail(l, col, "", "this run cannot %s, which is not its own", a)
+			return false
+		}
 		return true
 	}
 	p.fail(l, col, "", "the runner %q cannot %s; a condition such as [%s] before the line skips it there", p.opt.Runner, a, p.whoCan(a))
