@@ -130,7 +130,7 @@ func simulate(ctx context.Context, std Stdio, f *runFlags, s simulator, suite *t
 		err = verify(ctx, s, spec, outcome, text.Bytes())
 	}
 	if f.logs != "" {
-		err = errors.Join(err, writeLogs(f.logs, outcome.Logs))
+		err = errors.Join(err, writeLogs(f.logs, outcome.Logs), writeEventLogs(f.logs, suite.Peers, outcome.Log))
 	}
 	return reportOf(suite, &f.how, outcome.Result, outcome.Log, outcome.Missed), err
 }
