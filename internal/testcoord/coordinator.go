@@ -49,6 +49,8 @@ type Options struct {
 	// KeepEvents is how many events of each peer are kept; 0 means DefaultKeepEvents. What a peer sends beyond that is
 	// counted as lost on the way, and told.
 	KeepEvents int
+	// Observer is told what happens, as it happens; nil is nobody.
+	Observer Observer
 	// EndTimeout is how long a peer may take to leave when asked; 0 means 10s.
 	EndTimeout time.Duration
 	// Log gets what a developer of peerlab wants to know.
@@ -101,6 +103,9 @@ type Coordinator struct {
 	roster   int               // guarded by mu; -1 when not known
 	broke    chan struct{}     // guarded by mu; closed when the stream of rosters ends
 	closed   bool              // guarded by mu; the run is over
+	observed bool              // guarded by mu; the observer is told
+	phase    Phase             // guarded by mu
+	doing    []*doing          // guarded by mu; the steps that run, in the order in which they began
 	arrived  chan struct{}     // guarded by mu; closed and replaced when a peer has attached, or was lost again
 }
 
@@ -125,7 +130,7 @@ func New(suite *Suite, opt Options) *Coordinator {
 		suite: suite, opt: opt, log: opt.Log.With().Str("component", "testcoord").Logger(),
 		print: &printer{out: opt.Out, color: opt.Color},
 		start: time.Now(), peers: map[string]*peer{}, watchers: map[*watcher]bool{}, roster: -1, broke: make(chan struct{}),
-		arrived: make(chan struct{}),
+		arrived: make(chan struct{}), phase: Waiting,
 	}
 	c.setGiven()
 	for _, name := range suite.Peers {
@@ -149,6 +154,7 @@ func (c *Coordinator) newLife(p *peer, process Process) *life {
 		attached: make(chan struct{}), gone: make(chan struct{}), from: time.Now(),
 	}
 	p.lives = append(p.lives, p.life)
+	c.tellLife(p.life)
 	return p.life
 }
 
@@ -161,6 +167,7 @@ func (c *Coordinator) take(l *life, e *eventv1.Event) {
 		return
 	}
 	p.log = append(p.log, entry{e, time.Now()})
+	c.tellEvent(p, e, p.log[len(p.log)-1].at)
 	p.view.fold(e)
 	c.changed(p, e)
 }
@@ -226,6 +233,7 @@ func (c *Coordinator) over(l *life) {
 		close(k.ended)
 	}
 	close(l.gone)
+	c.tellLife(l)
 	if l.early && !c.closed {
 		c.expectAgain(l)
 	}

@@ -28,13 +28,14 @@ type flow struct {
 	step    *Step
 	fixed   []string // what its WHO stands for, when that is settled
 	details []string // what to show below it, though it did not fail
+	doing   *doing   // nil where it is not told that it runs
 }
 
 // inner is a flow for the steps of a block.
 func (f *flow) inner() *flow {
 	in := *f
 	in.depth++
-	in.details, in.fixed = nil, nil
+	in.details, in.fixed, in.doing = nil, nil, nil
 	return &in
 }
 
@@ -65,7 +66,7 @@ func (f *flow) steps(ctx context.Context, steps []*Step) bool {
 
 // one runs a step or a block.
 func (f *flow) one(ctx context.Context, s *Step) bool {
-	f.step, f.details = s, nil
+	f.step, f.details, f.doing = s, nil, nil
 	begin := time.Now()
 	if heading, ok := s.act.(section); ok {
 		f.c.beginSection(heading.title)
@@ -93,11 +94,14 @@ func (f *flow) one(ctx context.Context, s *Step) bool {
 		f.background(ctx, s, act)
 		return true
 	}
-	err = act.run(ctx, f)
-	if _, filter := act.(*filterStep); filter && err == nil {
+	if filter, ok := act.(*filterStep); ok {
+		if err := filter.run(ctx, f); err != nil {
+			return f.ended(ctx, s, begin, err)
+		}
 		return true // it is judged at the end
 	}
-	return f.ended(ctx, s, begin, err)
+	f.begins(s, begin)
+	return f.ended(ctx, s, begin, act.run(ctx, f))
 }
 
 // record is that of a step, without its end.
@@ -106,6 +110,13 @@ func (f *flow) record(s *Step) StepRecord {
 		File: s.File, Line: s.Line, Text: s.Text, Section: f.c.sectionTitle(), Depth: f.depth, Round: f.round,
 		Status: Skipped, Start: time.Since(f.c.start),
 	}
+}
+
+// begins tells that a step runs.
+func (f *flow) begins(s *Step, begin time.Time) {
+	rec := f.record(s)
+	rec.Start = begin.Sub(f.c.start)
+	f.doing = f.c.begins(rec)
 }
 
 // ended records the end of a step, and reports whether it passed.
@@ -128,6 +139,7 @@ func (f *flow) ended(ctx context.Context, s *Step, begin time.Time, err error) b
 			rec.Details = append(rec.Details, fail.details...)
 		}
 	}
+	f.c.ends(f.doing)
 	f.c.report(rec)
 	return err == nil
 }
@@ -246,6 +258,7 @@ func (c *Coordinator) add(rec StepRecord) {
 	c.reporting.Lock()
 	defer c.reporting.Unlock()
 	c.result.add(rec)
+	c.tellEnded(rec)
 }
 
 // report records a step and shows it.
@@ -253,6 +266,7 @@ func (c *Coordinator) report(rec StepRecord) {
 	c.reporting.Lock()
 	defer c.reporting.Unlock()
 	c.result.add(rec)
+	c.tellEnded(rec)
 	c.print.step(rec)
 }
 

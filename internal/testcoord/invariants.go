@@ -1,7 +1,6 @@
 package testcoord
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -128,11 +127,7 @@ func (c *Coordinator) Log() (log invariant.Log, missed uint64) {
 			log.Entries = append(log.Entries, invariant.Entry{Peer: name, At: e.at.Sub(c.start), Event: e.Event})
 		}
 		for _, l := range p.lives {
-			life := invariant.Life{Peer: name, From: l.from.Sub(c.start), To: log.End}
-			if l.isGone() {
-				life.To, life.Ended, life.How = l.to.Sub(c.start), true, cmp.Or(l.parting, "died")
-			}
-			log.Lives = append(log.Lives, life)
+			log.Lives = append(log.Lives, c.recordOf(l, now))
 		}
 	}
 	return log, missed

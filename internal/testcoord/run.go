@@ -13,7 +13,7 @@ import (
 func (c *Coordinator) Run(ctx context.Context) (*Result, error) {
 	begin := time.Now()
 	c.mu.Lock()
-	c.start = begin
+	c.observe(begin)
 	c.mu.Unlock()
 	c.result = &Result{Suite: c.suite.Name, File: c.suite.File, Peers: len(c.suite.Peers), Start: begin}
 	err := c.gather(ctx) // who starts the peers may take a while: that is not the suite's time
@@ -28,11 +28,13 @@ func (c *Coordinator) Run(ctx context.Context) (*Result, error) {
 		c.watchRoster(work)
 	}()
 	f := &flow{c: c, jobs: &jobs{}, all: c.opt.KeepGoing}
+	c.enter(Starting)
 	if err == nil {
 		err = c.startPeers(work, c.suite.Peers)
 	}
 	c.result.Ready = time.Since(begin)
 	ready := err == nil
+	c.enter(Running)
 	if ready {
 		good := f.steps(work, c.suite.Steps)
 		f.endJobs(!good && !f.all)
@@ -44,10 +46,13 @@ func (c *Coordinator) Run(ctx context.Context) (*Result, error) {
 		f.skip(c.suite.Steps)
 	}
 	c.endSection()
+	c.enter(Judging)
 	c.judgeInvariants()
 	c.takeMeasures()
 	c.judgeFilters(work)
+	c.enter(Running)
 	c.cleanUp(ctx, ready)
+	c.enter(Ending)
 	if cause := context.Cause(ctx); cause != nil {
 		c.result.Interrupted = true
 		err = cause
@@ -56,6 +61,7 @@ func (c *Coordinator) Run(ctx context.Context) (*Result, error) {
 	c.endAll()
 	cancel()
 	<-watching
+	c.enter(Over)
 	c.result.Duration, c.result.Floods = time.Since(begin), c.floods()
 	c.print.summary(c.result, c.filters)
 	return c.result, err

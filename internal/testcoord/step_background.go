@@ -56,6 +56,7 @@ func (f *flow) background(ctx context.Context, s *Step, act action) {
 		defer cancel(nil)
 		defer close(one.done)
 		begin := time.Now()
+		in.begins(s, begin)
 		one.failed = !in.ended(ctx, s, begin, act.run(ctx, in))
 	}()
 }
@@ -65,7 +66,9 @@ type waitStep struct{}
 
 func (waitStep) run(ctx context.Context, f *flow) error {
 	var failed []int
-	for _, one := range f.jobs.take() {
+	waited := f.jobs.take()
+	f.waitsFor(func() []string { return unended(waited) })
+	for _, one := range waited {
 		select {
 		case <-one.done:
 		case <-ctx.Done(): // which ends the job as well
@@ -90,6 +93,19 @@ func (waitStep) run(ctx context.Context, f *flow) error {
 		return fmt.Errorf("what ran in the background has failed: %s", lines[0])
 	}
 	return fmt.Errorf("%d of what ran in the background have failed: %s", len(failed), list(lines))
+}
+
+// unended are the lines of jobs that go on.
+func unended(list []*job) []string {
+	var out []string
+	for _, one := range list {
+		select {
+		case <-one.done:
+		default:
+			out = append(out, "line "+strconv.Itoa(one.line))
+		}
+	}
+	return out
 }
 
 // endJobs waits for what is left in the background, or cuts it short.

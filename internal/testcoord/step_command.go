@@ -175,6 +175,7 @@ func (s *commandStep) calls(ctx context.Context, f *flow) ([]*call, error) {
 	for i, name := range names {
 		calls[i] = c.startCall(name, s.at(name))
 	}
+	f.waitsFor(func() []string { return unanswered(calls) })
 	var timedOut error
 	for _, k := range calls {
 		select {

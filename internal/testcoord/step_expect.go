@@ -80,6 +80,7 @@ func (s *expectStep) run(ctx context.Context, f *flow) error {
 	}
 	w := c.watch(s, names)
 	defer c.unwatch(w)
+	f.waitsFor(w.unmet)
 	if err := c.await(ctx, w); err != nil {
 		return &failure{msg: err.Error(), details: c.explain(w)}
 	}

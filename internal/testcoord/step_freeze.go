@@ -72,6 +72,7 @@ func (c *Coordinator) fault(l *life, active bool) {
 		What: &eventv1.Event_Fault{Fault: &eventv1.Fault{Rule: freezeRule + " " + l.peer.name, Active: active}},
 	}
 	l.peer.log = append(l.peer.log, entry{e, now})
+	c.tellEvent(l.peer, e, now)
 	c.changed(l.peer, e)
 }
 

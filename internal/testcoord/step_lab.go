@@ -174,6 +174,7 @@ func (s *labStep) run(ctx context.Context, f *flow) error {
 	if err != nil {
 		return err
 	}
+	f.waitsFor(func() []string { return s.unchanged(c, names) })
 	errs := make([]error, len(names))
 	var work sync.WaitGroup
 	for i, name := range names {
@@ -188,6 +189,17 @@ func (s *labStep) run(ctx context.Context, f *flow) error {
 		err = c.teachFaults(ctx, names)
 	}
 	return err
+}
+
+// unchanged are the peers that have not ended yet, or of a restart those that are not there again. The lock is held.
+func (s *labStep) unchanged(c *Coordinator, names []string) []string {
+	switch s.verb {
+	case "kill", "stop":
+		return c.living(names)
+	case "restart":
+		return c.unattached(names)
+	}
+	return nil
 }
 
 // Forgetter is a Runner whose peers remember something from one start to the next.
