@@ -52,11 +52,11 @@ func (f *flow) background(ctx context.Context, s *Step, act action) {
 	}
 	one := &job{line: s.Line, cancel: cancel, done: make(chan struct{})}
 	f.jobs.add(one)
+	begin := time.Now()
+	in.begins(s, begin)
 	go func() { // is waited for by wait, or at the end of the run
 		defer cancel(nil)
 		defer close(one.done)
-		begin := time.Now()
-		in.begins(s, begin)
 		one.failed = !in.ended(ctx, s, begin, act.run(ctx, in))
 	}()
 }
