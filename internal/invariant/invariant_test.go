@@ -168,6 +168,18 @@ func TestChecks(t *testing.T) {
 			r.joined(6.5, "alice", "bob", 2)
 			r.lost(7, "alice", "bob", 2)
 		}, []string{"alice declared bob lost"}},
+		{"a goodbye that was not heard", "no-false-death", func(r *run) {
+			r.all(1, "alice", "bob")
+			r.left(5, "bob", "bob", 1)
+			r.joined(6, "bob", "bob", 2)
+			r.lost(7, "alice", "bob", 1)
+		}, nil},
+		{"a death of who has joined again after a goodbye", "no-false-death", func(r *run) {
+			r.all(1, "alice", "bob")
+			r.left(5, "bob", "bob", 1)
+			r.joined(6, "bob", "bob", 2)
+			r.lost(7, "alice", "bob", 2)
+		}, []string{"alice declared bob lost"}},
 		{"views that agree", "views-agree", func(r *run) { r.all(1, "alice", "bob", "carol") }, nil},
 		{"one who misses somebody", "views-agree", func(r *run) {
 			r.all(1, "alice", "bob", "carol")

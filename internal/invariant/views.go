@@ -56,7 +56,7 @@ func merged(spans []span) []span {
 // noFalseDeath wants that nobody is declared lost who runs. A peer whose process was stopped, or that was cut off by a fault, runs: a suite
 // which does that on purpose does not switch this on.
 func noFalseDeath(l *log, _ time.Duration) []Violation {
-	ids := l.ids()
+	ids, left := l.ids(), l.left()
 	var out []Violation
 	for _, e := range l.Entries {
 		m := e.Event.GetLost()
@@ -69,6 +69,10 @@ func noFalseDeath(l *log, _ time.Duration) []Violation {
 		}
 		// A verdict on an earlier start of the peer may come late, and is right.
 		if owner, known := ids[m.GetId()]; known && owner.from != life.From {
+			continue
+		}
+		// Who has ended its membership is no member any more, also where its goodbye was not heard.
+		if at, gone := left[m.GetId()]; gone && at < e.At+slack {
 			continue
 		}
 		proof := append([]Entry{e}, l.lastOf(m.GetPeer(), 1)...)
@@ -96,6 +100,17 @@ func (l *log) ids() map[string]stay {
 		}
 		if life, ok := l.lifeAt(m.GetPeer(), e.At); ok {
 			out[m.GetId()] = stay{m.GetPeer(), life.From}
+		}
+	}
+	return out
+}
+
+// left is when each member that has ended its membership, by id, said so itself.
+func (l *log) left() map[string]time.Duration {
+	out := map[string]time.Duration{}
+	for _, e := range l.Entries {
+		if m := e.Event.GetLeft(); m != nil && m.GetPeer() == e.Peer {
+			out[m.GetId()] = e.At
 		}
 	}
 	return out
