@@ -11,33 +11,34 @@ import (
 // at the end allows all that start so. A package without a line is an error: a
 // new package states its place. Tests may import what they need.
 var arrows = map[string][]string{
-	"":                    {"app", "internal/cli", "internal/sim"},
-	"cmd/peerlab":         {"", "app", "internal/chat"},
-	"internal/cli":        {"*"}, // roles are wired here, nowhere else
-	"internal/peer":       {"app", "internal/command", "internal/event", "internal/membership", "internal/network", "internal/node"},
-	"internal/lab":        {"app", "internal/bootstrap", "internal/bootstrap/store/memory", "internal/command", "internal/config", "internal/console", "internal/event", "internal/membership", "internal/network", "internal/node", "internal/peer"},
-	"internal/testcoord":  {"app", "internal/command", "internal/event", "internal/invariant", "internal/network", "internal/node"}, // sees peers through gRPC only
-	"internal/console":    {"app", "internal/command", "internal/event"},                                                            // never a role
-	"internal/config":     {"app", "internal/command"},                                                                              // never a role: it gets targets
-	"internal/bootstrap":  {"internal/event", "internal/node"},
-	"internal/chat":       {"app"}, // has no private door: an application of yours can do the same
-	"internal/membership": {"app", "internal/network"},
-	"internal/command":    {"app"},
-	"internal/node":       {"internal/event", "internal/network"},
-	"internal/event":      {},
-	"internal/invariant":  {"internal/event"},
-	"internal/report":     {"internal/command", "internal/event"},  // is filled by the coordinator, and knows nothing of it
-	"internal/metrics":    {"internal/bootstrap", "internal/node"}, // told through their interfaces; neither knows it
-	"internal/network":    {},
-	"internal/netns":      {"internal/network"}, // a place to run peers in; knows no role
-	"internal/deploy":     {},                   // talks to Google Cloud, and knows nothing of what it deploys
-	"app":                 {},
-	"internal/sim":        {"app", "internal/bootstrap", "internal/config", "internal/console", "internal/event", "internal/invariant", "internal/lab", "internal/network", "internal/node", "internal/peer", "internal/testcoord"}, // a composition root, as cli is
-	"internal/sim/fast":   {"app", "internal/sim"},
-	"internal/sim/guest":  {"internal/sockaddr"},
-	"internal/sim/host":   {"internal/sim"},
-	"internal/sockaddr":   {},
-	"internal/house":      {"internal/sim/guest"},
+	"":                        {"app", "internal/cli", "internal/sim"},
+	"cmd/peerlab":             {"", "app", "internal/chat"},
+	"internal/cli":            {"*"}, // roles are wired here, nowhere else
+	"internal/peer":           {"app", "internal/command", "internal/event", "internal/membership", "internal/network", "internal/node"},
+	"internal/lab":            {"app", "internal/bootstrap", "internal/bootstrap/store/memory", "internal/command", "internal/config", "internal/console", "internal/event", "internal/membership", "internal/network", "internal/node", "internal/peer"},
+	"internal/testcoord":      {"app", "internal/command", "internal/event", "internal/invariant", "internal/network", "internal/node"}, // sees peers through gRPC only
+	"internal/console":        {"app", "internal/command", "internal/event"},                                                            // never a role
+	"internal/config":         {"app", "internal/command"},                                                                              // never a role: it gets targets
+	"internal/bootstrap":      {"internal/event", "internal/node"},
+	"internal/chat":           {"app"}, // has no private door: an application of yours can do the same
+	"internal/membership":     {"app", "internal/network"},
+	"internal/command":        {"app"},
+	"internal/node":           {"internal/event", "internal/network"},
+	"internal/event":          {},
+	"internal/invariant":      {"internal/event"},
+	"internal/report":         {"internal/command", "internal/event"},  // is filled by the coordinator, and knows nothing of it
+	"internal/metrics":        {"internal/bootstrap", "internal/node"}, // told through their interfaces; neither knows it
+	"internal/network":        {},
+	"internal/netns":          {"internal/network"}, // a place to run peers in; knows no role
+	"internal/deploy":         {},                   // talks to Google Cloud, and knows nothing of what it deploys
+	"app":                     {},
+	"internal/sim":            {"app", "internal/bootstrap", "internal/config", "internal/console", "internal/event", "internal/invariant", "internal/lab", "internal/network", "internal/node", "internal/peer", "internal/testcoord"}, // a composition root, as cli is
+	"internal/sim/fast":       {"app", "internal/sim"},
+	"internal/sim/guest":      {"internal/sockaddr"},
+	"internal/sim/guest/pack": {"internal/sim/guest"},
+	"internal/sim/host":       {"internal/sim"},
+	"internal/sockaddr":       {},
+	"internal/house":          {"internal/sim/guest"},
 
 	"internal/console/term":              {"app", "internal/command", "internal/console"},
 	"internal/console/term/ptytest":      {}, // a terminal for tests of other packages
