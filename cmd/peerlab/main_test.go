@@ -38,6 +38,7 @@ func TestMain(m *testing.M) {
 //	waitnode NAME CODE  wait for it to end by itself, and expect this exit code
 //	exits CODE PROGRAM  run a program, and expect this exit code
 //	prints NAME TEXT    wait until the node has printed that
+//	finds NAME VAR RE   wait until the node has printed something that matches, whose first group becomes $VAR
 //	until REGEXP PROG…  run a program again and again, until its output matches
 //	firestore           start a server of the Firestore protocol, which the nodes use from then on
 //	fetch CODE URL      GET a URL, expect this HTTP status, and have the body as output
@@ -71,6 +72,7 @@ func TestScripts(t *testing.T) {
 			"fakefunctions": fakeFunctions,
 			"nopeers":       noPeers,
 			"prints":        prints,
+			"finds":         finds,
 			"until":         until,
 			"guest": func(ts *testscript.TestScript, _ bool, _ []string) {
 				path, err := simulated()

@@ -32,6 +32,26 @@ func until(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Fatalf("no output that matches %s", args[0])
 }
 
+// finds waits until a node has printed something that matches, and gives the first group to a variable.
+func finds(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) != 3 {
+		ts.Fatalf("usage: finds NAME VAR REGEXP")
+	}
+	want, err := regexp.Compile("(?m)" + args[2])
+	ts.Check(err)
+	b := ts.Value(nodesKey{}).(nodes)[args[0]]
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for range 3000 { // half a minute
+		if m := want.FindStringSubmatch(b.output.String()); m != nil {
+			ts.Setenv(args[1], m[1])
+			return
+		}
+		<-tick.C
+	}
+	ts.Fatalf("%s has printed nothing that matches %s:\n%s", args[0], args[2], b.output.String())
+}
+
 // fetch gets a URL and expects an HTTP status.
 func fetch(ts *testscript.TestScript, _ bool, args []string) {
 	if len(args) != 2 {

@@ -68,12 +68,14 @@ func attachError(addr string, attached bool, err error) error {
 		return nil
 	case errors.As(err, &refused) && status.Code(err) == codes.NotFound:
 		return exit{exitUsage, fmt.Errorf("coordinator %s: %w", addr, err)}
+	case errors.As(err, &refused):
+		return fmt.Errorf("coordinator %s: %w", addr, err)
 	case lost && attached:
 		return exit{exitUnreachable, fmt.Errorf("the coordinator %s is lost, so the run is over for this peer: %s", addr, reason(err))}
 	case lost:
 		return exit{exitUnreachable, fmt.Errorf("coordinator %s: %s", addr, reason(err))}
 	}
-	return fmt.Errorf("coordinator %s: %w", addr, err)
+	return fmt.Errorf("coordinator %s: %s", addr, reason(err))
 }
 
 // reason is what a server, or the connection to it, says is wrong, without the words around it.
