@@ -6,6 +6,7 @@ package event
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"google.golang.org/protobuf/types/known/timestamppb"
@@ -20,6 +21,7 @@ const Keep = 65536
 type Log struct {
 	node  string
 	start time.Time
+	skew  atomic.Int64 // nanoseconds
 
 	mu   sync.Mutex
 	ring []*eventv1.Event // guarded by mu; ring[seq % len]
@@ -36,7 +38,7 @@ func New(node string, keep int) *Log {
 func (l *Log) Emit(e *eventv1.Event) {
 	now := time.Now()
 	e.Node = l.node
-	e.Time = timestamppb.New(now)
+	e.Time = timestamppb.New(now.Add(time.Duration(l.skew.Load())))
 	e.MonoNs = int64(now.Sub(l.start))
 	l.mu.Lock()
 	l.last++
@@ -46,6 +48,10 @@ func (l *Log) Emit(e *eventv1.Event) {
 	l.more = make(chan struct{})
 	l.mu.Unlock()
 }
+
+// Skew sets the clock that events are dated by so far ahead of the true time, or behind: a fault on purpose. The time since
+// the start of the node stays true.
+func (l *Log) Skew(d time.Duration) { l.skew.Store(int64(d)) }
 
 // Last is the seq of the newest event; 0 when there is none.
 func (l *Log) Last() uint64 {

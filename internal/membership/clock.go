@@ -3,6 +3,7 @@ package membership
 import (
 	"math"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"peerlab.example/peerlab/app"
@@ -16,6 +17,8 @@ const maxAhead = 5 * time.Minute
 // Clock is a hybrid logical clock (Kulkarni et al. 2014): its stamps follow the wall clock, and where that
 // stands still, goes back or is behind that of another member, a counter. It is safe for concurrent use.
 type Clock struct {
+	skew atomic.Int64 // nanoseconds
+
 	mu      sync.Mutex
 	wall    int64  // guarded by mu; of the largest stamp given or seen
 	logical uint32 // guarded by mu
@@ -24,8 +27,11 @@ type Clock struct {
 // NewClock is a clock that has seen nothing. A peer keeps one for as long as it runs, also when it leaves and comes back.
 func NewClock() *Clock { return &Clock{} }
 
-// Now is the time of the wall clock.
-func (c *Clock) Now() time.Time { return time.Now() }
+// Now is the time of the wall clock, as wrong as Skew has set it.
+func (c *Clock) Now() time.Time { return time.Now().Add(time.Duration(c.skew.Load())) }
+
+// Skew sets the wall clock so far ahead of the true time, or behind: a fault on purpose.
+func (c *Clock) Skew(d time.Duration) { c.skew.Store(int64(d)) }
 
 // Stamp is new, in the name of the member, and larger than all that were given or seen.
 func (c *Clock) Stamp(node string) app.Stamp {

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"peerlab.example/peerlab/app"
 	"peerlab.example/peerlab/internal/network"
@@ -102,6 +103,13 @@ func (p *places) forget(members func() []app.Member) {
 
 // Faults are those of this peer's network.
 func (p *Peer) Faults() *network.Faults { return p.faults }
+
+// SkewClock sets the clock of this peer so far ahead of the true time, or behind: that of its data, of the age that it announces, and of its
+// events. Its timers are not touched, as those of a machine whose clock is set are not.
+func (p *Peer) SkewClock(d time.Duration) {
+	p.clock.Skew(d)
+	p.deps.Events.Skew(d)
+}
 
 // onFault tells of a fault that was set or lifted.
 func (p *Peer) onFault(r network.Rule, active bool) {

@@ -88,7 +88,7 @@ func (p *Peer) create(ctx context.Context, _ Progress) error {
 	cfg.Group = p.groupName()
 	cfg.BindAddr, cfg.Advertise = p.cfg.Gossip, p.cfg.Advertise
 	cfg.Tuning = p.Tuning()
-	cfg.JoinedAt = time.Now()
+	cfg.JoinedAt = p.clock.Now()
 	cfg.Key = p.deps.Security.GossipKey()
 	cfg.Seeds = p.seeds
 	cfg.OnEvent = p.onMember

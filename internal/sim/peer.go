@@ -247,5 +247,11 @@ func (p *process) Thaw() error {
 	return nil
 }
 
+// Skew sets the peer's clock wrong.
+func (p *process) Skew(d time.Duration) error {
+	p.lab.Peer.SkewClock(d)
+	return nil
+}
+
 // Tail is what it has logged last.
 func (p *process) Tail(n int) []string { return p.tail.lines(n) }

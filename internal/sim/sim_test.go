@@ -114,3 +114,37 @@ func TestProfiles(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestClock sets a clock ahead: what that peer writes wins over what others write later without having seen it, as last writer wins has it, and its events
+// are dated so.
+func TestClock(t *testing.T) {
+	t.Parallel()
+	outcome, out := inBubble(t, specOfText(t, `peers alice bob
+all init
+expect all within 10s members alive = 2
+lab clock alice +1m
+lab partition alice | bob
+alice broadcast add key ahead
+lab sleep 1s
+bob broadcast add key later
+lab heal
+lab clock alice -1m
+alice echo behind
+lab sleep 10s
+bob broadcast list
+expect bob output ~ /ahead/
+`))
+	if outcome == nil || !outcome.Result.OK() {
+		t.Error(out)
+	}
+	var ahead, behind bool
+	for _, e := range outcome.Log.Entries {
+		if e.Peer == "alice" {
+			off := e.Event.GetTime().AsTime().Sub(outcome.Result.Start.Add(e.At)).Round(time.Second)
+			ahead, behind = ahead || off == time.Minute, behind || off == -time.Minute
+		}
+	}
+	if !ahead || !behind {
+		t.Error("events are not dated by the clock", ahead, behind)
+	}
+}
