@@ -23,6 +23,7 @@ type Live struct {
 	messages []liveMessage // guarded by mu; the newest, with ids up to last
 	last     uint64        // guarded by mu
 	done     bool          // guarded by mu
+	now      string        // guarded by mu; what the run is about
 	wake     chan struct{} // guarded by mu; closed and replaced when there is something new
 	readers  int           // guarded by mu
 	closed   chan struct{} // by Close
@@ -32,7 +33,7 @@ type Live struct {
 // liveMessage is one message to the page.
 type liveMessage struct {
 	id   uint64
-	kind string // "block", "steps", "lives" or "done"
+	kind string // "block", "steps", "lives", "now" or "done"
 	data []byte
 }
 
@@ -49,7 +50,7 @@ func (l *Live) Begin(r *Run) {
 	defer l.mu.Unlock()
 	l.run = l.copyOf(r)
 	l.epoch = fmt.Sprintf("%x", time.Now().UnixNano())
-	l.enc, l.blocks, l.messages, l.last, l.done = newEncoder(), nil, nil, 0, false
+	l.enc, l.blocks, l.messages, l.last, l.done, l.now = newEncoder(), nil, nil, 0, false, ""
 	for _, e := range r.Events {
 		l.enc.add(e)
 	}
@@ -75,14 +76,19 @@ func (l *Live) Event(e Event) {
 	l.changed()
 }
 
-// Step takes a step in: one that Running, and the same again when it has ended.
+// Step takes a step in: one that is Running, and the same again, with the same line and start, when it has ended. Several may
+// run at once.
 func (l *Live) Step(s Step) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if n := len(l.run.Steps); n > 0 && l.run.Steps[n-1].Status == Running && l.run.Steps[n-1].Line == s.Line {
-		l.run.Steps = l.run.Steps[:n-1]
+	same := func(o Step) bool {
+		return o.Status == Running && o.Line == s.Line && o.Start == s.Start && o.File == s.File
 	}
-	l.run.Steps = append(l.run.Steps, s)
+	if i := slices.IndexFunc(l.run.Steps, same); i >= 0 {
+		l.run.Steps[i] = s
+	} else {
+		l.run.Steps = append(l.run.Steps, s)
+	}
 	l.run.Duration = max(l.run.Duration, s.Start+s.Duration)
 	l.tell("steps", []Step{s.short()})
 }
@@ -96,13 +102,24 @@ func (l *Live) Life(life Life) {
 	l.tell("lives", cleanedLives(l.run.Lives))
 }
 
+// Now says in words what the run is about at the moment, such as whom it waits for.
+func (l *Live) Now(words string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if words = bounded(words); words == l.now || l.done {
+		return
+	}
+	l.now = words
+	l.tell("now", words)
+}
+
 // Finish shows what the run was like. The events are those of r, which may be on a better axis than those that were
 // told one by one; when it has none, those stay.
 func (l *Live) Finish(r *Run) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.cut()
-	l.run, l.done = l.copyOf(r), true
+	l.run, l.done, l.now = l.copyOf(r), true, ""
 	if len(r.Events) > 0 {
 		l.blocks = []any{encode(r.Events)}
 	}
@@ -158,10 +175,10 @@ func (l *Live) since(epoch string, after uint64) (messages []liveMessage, ok boo
 	return slices.Clone(l.messages[after+1-first:]), true, l.wake
 }
 
-// snapshot is what a page begins with, and the id after which messages follow.
-func (l *Live) snapshot() (run *Run, blocks []any, next string, going bool) {
+// snapshot is what a page begins with. Messages after the id following.next follow it.
+func (l *Live) snapshot() (run *Run, blocks []any, f following) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.cut()
-	return l.copyOf(l.run), slices.Clone(l.blocks), fmt.Sprintf("%s.%d", l.epoch, l.last), !l.done
+	return l.copyOf(l.run), slices.Clone(l.blocks), following{next: fmt.Sprintf("%s.%d", l.epoch, l.last), going: !l.done, now: l.now}
 }

@@ -2,6 +2,7 @@ package report
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"net"
 	"net/http"
@@ -26,44 +27,73 @@ const (
 // ServeHTTP serves the page at "/" and its stream at "/events". Only GET and HEAD are answered, and only to those who ask for this
 // machine by a name of the loopback interface: a website cannot make a browser read the page by a name of its own ("DNS rebinding").
 func (l *Live) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if !admit(w, r, loopbackHost) {
+		return
+	}
+	l.serve(w, r, r.URL.Path, "")
+}
+
+// admit sets the headers of all answers, and answers requests itself that may not be served: those that do more than read,
+// and those for a host by whose name nobody is served.
+func admit(w http.ResponseWriter, r *http.Request, known func(host string) bool) bool {
 	h := w.Header()
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Cross-Origin-Resource-Policy", "same-origin")
 	h.Set("Referrer-Policy", "no-referrer")
 	h.Set("Cache-Control", "no-store")
 	switch {
-	case !loopbackHost(r.Host):
-		http.Error(w, "this page is only served to this machine, as 127.0.0.1 or localhost", http.StatusForbidden)
+	case !known(hostOf(r.Host)):
+		http.Error(w, "this page is not served by that name: ask for it as 127.0.0.1 or localhost", http.StatusForbidden)
 	case r.Method != http.MethodGet && r.Method != http.MethodHead:
 		h.Set("Allow", "GET, HEAD")
 		http.Error(w, "this page can only be read", http.StatusMethodNotAllowed)
-	case r.URL.Path == "/":
-		l.servePage(w)
-	case r.URL.Path == "/events":
+	default:
+		return true
+	}
+	return false
+}
+
+// hostOf is a host without its port and brackets.
+func hostOf(host string) string {
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	return strings.Trim(host, "[]")
+}
+
+func loopbackHost(host string) bool {
+	if strings.EqualFold(host, "localhost") {
+		return true
+	}
+	addr, err := netip.ParseAddr(host)
+	return err == nil && addr.IsLoopback()
+}
+
+// serve serves what stands at a path below the page. up is where all runs are, or empty.
+func (l *Live) serve(w http.ResponseWriter, r *http.Request, path, up string) {
+	switch path {
+	case "/":
+		l.servePage(w, up)
+	case "/events":
 		l.serveStream(w, r)
 	default:
 		http.NotFound(w, r)
 	}
 }
 
-func loopbackHost(host string) bool {
-	if name, _, err := net.SplitHostPort(host); err == nil {
-		host = name
-	}
-	if strings.EqualFold(host, "localhost") {
-		return true
-	}
-	addr, err := netip.ParseAddr(strings.Trim(host, "[]"))
-	return err == nil && addr.IsLoopback()
-}
-
-func (l *Live) servePage(w http.ResponseWriter) {
-	run, blocks, next, going := l.snapshot()
+func (l *Live) servePage(w http.ResponseWriter, up string) {
+	run, blocks, f := l.snapshot()
+	f.up = up
 	a, err := loadAssets()
 	var page bytes.Buffer
 	if err == nil {
-		err = a.render(&page, run, blocks, next, going)
+		err = a.render(&page, run, blocks, f)
 	}
+	servePage(w, a, &page, err)
+}
+
+// servePage answers with a page, or with why there is none.
+func servePage(w http.ResponseWriter, a assets, page *bytes.Buffer, err error) {
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return
@@ -90,16 +120,13 @@ func (l *Live) serveStream(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		epoch = "" // no run's: it is told to load the page again
 	}
-	w.Header().Set("Content-Type", "text/event-stream")
-	s := stream{w, http.NewResponseController(w)}
-	if r.Method == http.MethodHead || s.send("retry: 1000\n\n") != nil {
-		return
+	if s, ok := openStream(w, r); ok {
+		l.follow(r, s, epoch, after)
 	}
-	l.follow(r, s, epoch, after)
 }
 
 func (l *Live) follow(r *http.Request, s stream, epoch string, after uint64) {
-	for {
+	for going := true; going; {
 		messages, ok, wake := l.since(epoch, after)
 		if !ok {
 			_ = s.send("event: resync\ndata: {}\n\n") // it comes back, or not
@@ -111,28 +138,7 @@ func (l *Live) follow(r *http.Request, s stream, epoch string, after uint64) {
 			}
 			after = m.id
 		}
-		silence := time.NewTimer(heartbeat)
-		select {
-		case <-r.Context().Done():
-			silence.Stop()
-			return
-		case <-l.closed:
-			silence.Stop()
-			return
-		case <-silence.C:
-			if s.send(": nothing new\n\n") != nil {
-				return
-			}
-			continue
-		case <-wake:
-			silence.Reset(gather)
-		}
-		select {
-		case <-r.Context().Done():
-			silence.Stop()
-			return
-		case <-silence.C:
-		}
+		going = s.wait(r.Context(), wake, l.closed)
 	}
 }
 
@@ -140,6 +146,41 @@ func (l *Live) follow(r *http.Request, s stream, epoch string, after uint64) {
 type stream struct {
 	w   http.ResponseWriter
 	ctl *http.ResponseController
+}
+
+// openStream begins to answer with a stream; ok is false when only its headers are asked for, or nobody reads it.
+func openStream(w http.ResponseWriter, r *http.Request) (s stream, ok bool) {
+	w.Header().Set("Content-Type", "text/event-stream")
+	s = stream{w, http.NewResponseController(w)}
+	// A server that bounds how long a request may take to read would end the stream after that time.
+	_ = s.ctl.SetReadDeadline(time.Time{})
+	return s, r.Method != http.MethodHead && s.send("retry: 1000\n\n") == nil
+}
+
+// wait waits until there is something new, with signs of life meanwhile, and then for more of it. It reports false when the
+// stream is over.
+func (s stream) wait(ctx context.Context, wake, closed <-chan struct{}) bool {
+	timer := time.NewTimer(heartbeat)
+	defer timer.Stop()
+	for woken := false; ; {
+		select {
+		case <-ctx.Done():
+			return false
+		case <-closed:
+			return false
+		case <-timer.C:
+			if woken {
+				return true
+			}
+			if s.send(": nothing new\n\n") != nil {
+				return false
+			}
+			timer.Reset(heartbeat)
+		case <-wake:
+			wake, woken = nil, true
+			timer.Reset(gather)
+		}
+	}
 }
 
 func (s stream) send(text string) error {

@@ -31,6 +31,12 @@ func serveLive(t *testing.T) (*Live, *httptest.Server) {
 	return l, srv
 }
 
+// nextOf is after what the stream of a page goes on.
+func nextOf(l *Live) string {
+	_, _, f := l.snapshot()
+	return f.next
+}
+
 // reader reads the stream of a page.
 type reader struct {
 	t     *testing.T
@@ -85,7 +91,7 @@ func (r *reader) next() (id, kind, data string) {
 func TestStreamGoesOnWhereItBroke(t *testing.T) {
 	t.Parallel()
 	l, srv := serveLive(t)
-	_, _, start, _ := l.snapshot()
+	start := nextOf(l)
 	r := follow(t, srv, start, "")
 	l.Event(said(ms, "alice", "first"))
 	id, kind, data := r.next()
@@ -106,9 +112,9 @@ func TestStreamGoesOnWhereItBroke(t *testing.T) {
 	if strings.Contains(all, "first") || !strings.Contains(all, "second") || !strings.Contains(all, "running") || !strings.Contains(all, "passed") {
 		t.Errorf("after coming back, got\n%s", all)
 	}
-	run, _, _, going := l.snapshot()
-	if len(run.Steps) != 1 || !going {
-		t.Errorf("the page has %d steps, going %v, want the one that ended", len(run.Steps), going)
+	run, _, f := l.snapshot()
+	if len(run.Steps) != 1 || !f.going {
+		t.Errorf("the page has %d steps, going %v, want the one that ended", len(run.Steps), f.going)
 	}
 	l.Finish(&Run{Suite: "going", Steps: run.Steps})
 	if _, kind, _ := r.next(); kind != "done" {
@@ -123,7 +129,7 @@ func TestStreamGoesOnWhereItBroke(t *testing.T) {
 func TestStreamThatCannotGoOnIsToldSo(t *testing.T) {
 	t.Parallel()
 	l, srv := serveLive(t)
-	_, _, start, _ := l.snapshot()
+	start := nextOf(l)
 	epoch, _, _ := strings.Cut(start, ".")
 	for i := range 3 * replay {
 		l.Step(Step{Line: i, Status: Passed})
@@ -184,7 +190,7 @@ func TestLiveIsReadOnlyAndLocal(t *testing.T) {
 func TestPagesThatFollowAreBounded(t *testing.T) {
 	t.Parallel()
 	l, srv := serveLive(t)
-	_, _, start, _ := l.snapshot()
+	start := nextOf(l)
 	for range maxReaders {
 		follow(t, srv, start, "")
 	}
@@ -218,7 +224,7 @@ func (s *sink) Write(p []byte) (int, error) {
 func TestStreamBeatsAndGathers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := NewLive()
-		_, _, start, _ := l.snapshot()
+		start := nextOf(l)
 		ctx, cancel := context.WithCancel(t.Context())
 		s := &sink{header: http.Header{}}
 		ended := make(chan struct{})
@@ -247,7 +253,7 @@ func TestStreamBeatsAndGathers(t *testing.T) {
 func TestReaderThatTakesNothingIsCutOff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := NewLive()
-		_, _, start, _ := l.snapshot()
+		start := nextOf(l)
 		s := &sink{header: http.Header{}}
 		ended := make(chan struct{})
 		go func() {

@@ -35,6 +35,8 @@ type pageView struct {
 	CSP    string
 	Data   template.JS
 	Live   bool
+	Up     string // where all runs are; empty when there is nothing else
+	Now    string // what the run is about
 	Counts Counts
 	First  *failure
 	Others int // how many more failed
@@ -69,22 +71,30 @@ func WritePage(w io.Writer, r *Run) error {
 	if err != nil {
 		return fmt.Errorf("page: %w", err)
 	}
-	return a.render(w, r, []any{encode(r.Events)}, "", false)
+	return a.render(w, r, []any{encode(r.Events)}, following{})
 }
 
-// render writes the page. next is set where messages follow it, going while the run goes on.
-func (a assets) render(w io.Writer, r *Run, blocks []any, next string, going bool) error {
+// following is what makes a page a live one.
+type following struct {
+	next  string // the id of what the page has; messages follow it. Empty for a page that nothing follows
+	going bool   // the run goes on
+	now   string // what the run is about
+	up    string // where all runs are; empty when there are no others
+}
+
+// render writes the page.
+func (a assets) render(w io.Writer, r *Run, blocks []any, f following) error {
 	data, err := json.Marshal(pageData{
 		Peers: cleaned(r.Peers), Lives: cleanedLives(r.Lives), Steps: shortSteps(r.Steps), Sections: cleanedSections(r.Sections), Gossip: r.Gossip,
-		Duration: r.Duration.Microseconds(), Blocks: blocks, Next: next,
+		Duration: r.Duration.Microseconds(), Blocks: blocks, Next: f.next,
 	})
 	if err != nil {
 		return fmt.Errorf("page: %w", err)
 	}
 	v := pageView{
-		Run: r, Style: template.CSS(a.style), Script: template.JS(a.script), CSP: a.policy(next != ""),
+		Run: r, Style: template.CSS(a.style), Script: template.JS(a.script), CSP: a.policy(f.next != ""),
 		Data: template.JS(data), // json.Marshal escapes <, > and &, and so it cannot end the script element
-		Live: going, Counts: r.Count(), Facts: r.facts(), Page: orElse(r.Suite, r.File),
+		Live: f.going, Up: f.up, Now: f.now, Counts: r.Count(), Facts: r.facts(), Page: orElse(r.Suite, r.File),
 	}
 	for _, c := range r.cases() {
 		if c.status != Failed {

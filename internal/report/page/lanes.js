@@ -19,6 +19,9 @@ const y = (name) => geo.top + log.laneOf.get(name) * geo.h + geo.h / 2;
 const yOf = (i) => geo.top + i * geo.h + geo.h / 2;
 const inView = (from, to) => to >= axis.from && from <= axis.to;
 
+// endOf is when a step ended; one that runs has got as far as the run.
+const endOf = (s) => (s.status === "running" ? span() : s.from + s.took);
+
 // stack puts steps that overlap into different rows, of which there are at most four.
 function stack(steps) {
   const rows = [];
@@ -29,7 +32,7 @@ function stack(steps) {
       if (rows.length < 4) rows.push(row = { end: 0, steps: [] });
       else row = rows[3];
     }
-    row.end = Math.max(row.end, s.from + s.took);
+    row.end = Math.max(row.end, endOf(s));
     row.steps.push(s);
   }
   return rows;
@@ -41,8 +44,8 @@ function drawSteps(g) {
   geo.steps.forEach((row, i) => {
     let last = -1;
     for (const s of row.steps) {
-      if (!inView(s.from, s.from + s.took)) continue;
-      const left = Math.max(x(s.from), geo.label), right = Math.min(x(s.from + s.took), geo.width - 4);
+      if (!inView(s.from, endOf(s))) continue;
+      const left = Math.max(x(s.from), geo.label), right = Math.min(x(endOf(s)), geo.width - 4);
       if (s.status !== "failed" && right < last + 1 || room-- <= 0) continue; // under the one before
       last = Math.max(right, left + 2);
       g.append(titled(svg("rect", { x: left, y: 18 + i * 14, width: Math.max(right - left - 0.5, 2), height: 11, rx: 1.5, class: "step-" + s.status }),

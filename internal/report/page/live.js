@@ -20,6 +20,11 @@ function followRun(changed) {
     moves.known = news.known = -1;
     changed(false);
   });
+  source.addEventListener("now", (e) => {
+    const words = JSON.parse(e.data);
+    $("now").textContent = words;
+    $("now").hidden = !words;
+  });
   const again = () => { source.close(); location.reload(); };
   source.addEventListener("resync", again);
   source.addEventListener("done", again);

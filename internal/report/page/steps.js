@@ -21,22 +21,26 @@ function filterSteps() {
 
 const symbols = { passed: "✓", failed: "✗", skipped: "–", running: "▸" };
 
-// addStep takes a step of a run that goes on; one of the same line that runs still is replaced.
+// addStep takes a step of a run that goes on; the same one that runs still is replaced.
 function addStep(s) {
   const body = $("step-table").tBodies[0], last = run.steps[run.steps.length - 1];
+  const at = run.steps.findIndex((o) => o.status === "running" && o.line === s.line && o.from === s.from && o.text === s.text);
   for (const row of body.querySelectorAll(".empty")) row.remove();
   const row = el("tr", { class: "step", "data-status": s.status },
     el("td", { class: s.status }, `${symbols[s.status] || ""} ${s.status}`), el("td", { class: "num" }, seconds(s.from)),
     el("td", { class: "num" }, s.status === "running" ? "" : took(s.took)), el("td", { class: "num" }, String(s.line)),
     el("td", null, el("code", null, s.text), s.err ? el("p", { class: "error" }, s.err) : null));
-  if (last && last.status === "running" && last.line === s.line) {
-    run.steps.pop();
-    body.lastElementChild.replaceWith(row);
+  if (at >= 0) {
+    body.querySelectorAll("tr.step")[at].replaceWith(row);
+    run.steps[at] = s;
   } else {
-    if (s.section && s.section !== (last ? last.section : "")) body.append(el("tr", { class: "section" }, el("th", { scope: "rowgroup", colspan: 5 }, s.section)));
+    if (s.section && s.section !== (last ? last.section : "")) {
+      body.append(el("tr", { class: "section" }, el("th", { scope: "rowgroup", colspan: 5 }, s.section)));
+      run.sections.push({ title: s.section, from: s.from });
+    }
     body.append(row);
+    run.steps.push(s);
   }
-  run.steps.push(s);
   const count = (status) => run.steps.filter((r) => r.status === status).length;
   $("counts").textContent = `${count("passed")} passed, ${count("failed")} failed, ${count("skipped")} skipped`;
 }
