@@ -108,7 +108,7 @@ func runSuite(ctx context.Context, std Stdio, f *runFlags, security *node.Securi
 	invite := &invitation{flags: f, suite: suite, bootstrap: boot.addr}
 	opt := testcoord.Options{
 		Bootstrap: boot.client, Control: boot.control(), Faults: ground.faults(),
-		RunnerName: f.how.runner, Facts: facts(f.security), Seed: f.how.seed,
+		RunnerName: f.how.runner, Facts: facts(), Seed: f.how.seed,
 		Out: std.Out, Color: isTerminal(std.Out) && wantColor(), Verbose: f.verbose, KeepGoing: f.keepGoing, Log: log,
 	}
 	if f.how.runner == onAttach {
@@ -119,7 +119,7 @@ func runSuite(ctx context.Context, std Stdio, f *runFlags, security *node.Securi
 	coordinator := testcoord.New(suite, opt)
 	testcoordv1.RegisterCoordinatorServiceServer(server, coordinator)
 	if err := server.Start(ctx, ground.coordinator.listen); err != nil {
-		return nil, bindError(err)
+		return nil, bindError(fmt.Errorf("coordinator: %w", err))
 	}
 	server.SetServing(true)
 	runner.coordinator, invite.coordinator = server.Addr(), f.attach.reach(server.Addr())

@@ -13,7 +13,6 @@ import (
 
 	"peerlab.example/peerlab/app"
 	"peerlab.example/peerlab/internal/lab"
-	"peerlab.example/peerlab/internal/node"
 	"peerlab.example/peerlab/internal/testcoord"
 )
 
@@ -92,17 +91,14 @@ func parseSuites(std Stdio, apps []func() app.App, files []string, opt testcoord
 	return suites, nil
 }
 
-// facts are what conditions of suites may ask of this system and of the run.
-func facts(security node.SecurityConfig) []string {
+// facts are what conditions of suites may ask of this system.
+func facts() []string {
 	var out []string
 	if runtime.GOOS == "linux" {
 		out = append(out, "linux")
 	}
 	if os.Geteuid() == 0 {
 		out = append(out, "root")
-	}
-	if security.TokenFile != "" {
-		out = append(out, "token")
 	}
 	return out
 }

@@ -20,8 +20,8 @@ func (c condition) String() string {
 	return "[" + c.name + "]"
 }
 
-// facts of the system and of the run that a condition may name, beside the runners; "token" is that the nodes share one.
-var facts = []string{"linux", "root", "token"}
+// facts of the system that a condition may name, beside the runners.
+var facts = []string{"linux", "root"}
 
 // conditions reads "[sim] [!root] …" at the beginning of a line. ok is false when one is wrong, or nothing follows.
 func (p *parser) conditions(l line) (rest line, ok bool) {

@@ -28,7 +28,7 @@ type Options struct {
 	Faults Faults
 	// RunnerName is one of Runners, for $RUNNER and for conditions; empty means "process", or without a Runner "attach".
 	RunnerName string
-	// Facts are what else conditions can ask for and holds: "linux", "root", "token".
+	// Facts are what else conditions can ask for and holds: "linux", "root".
 	Facts []string
 	// Seed is what chance is made of; a suite chooses the same peers with the same seed.
 	Seed uint64
