@@ -2,7 +2,10 @@ package network
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"net"
+	"syscall"
 )
 
 // socketBuffer is what is asked of the kernel for a socket of packets, in bytes, as memberlist does:
@@ -22,12 +25,21 @@ func (system) ListenPacket(ctx context.Context, addr string) (net.PacketConn, er
 		_ = u.SetReadBuffer(socketBuffer)
 		_ = u.SetWriteBuffer(socketBuffer)
 	}
-	return pc, err
+	return pc, used(addr, err)
 }
 
 func (system) Listen(ctx context.Context, _ Channel, addr string) (net.Listener, error) {
 	var c net.ListenConfig
-	return c.Listen(ctx, "tcp", addr)
+	l, err := c.Listen(ctx, "tcp", addr)
+	return l, used(addr, err)
+}
+
+// used is the error of binding addr, which is a puzzle when nobody asked for the port that is in use.
+func used(addr string, err error) error {
+	if _, port, _ := net.SplitHostPort(addr); port == "0" && errors.Is(err, syscall.EADDRINUSE) {
+		return fmt.Errorf("%w: no port is left of those that the system may choose from", err)
+	}
+	return err
 }
 
 func (system) Dial(ctx context.Context, _ Channel, addr string) (net.Conn, error) {
