@@ -118,7 +118,10 @@ type assets struct {
 	page          *template.Template
 }
 
-func loadAssets() (assets, error) {
+func loadAssets() (assets, error) { return loadPage("page.html", scripts...) }
+
+// loadPage loads a page with its scripts, in the order in which they need each other.
+func loadPage(name string, scripts ...string) (assets, error) {
 	style, err := pageFiles.ReadFile("page/page.css")
 	if err != nil {
 		return assets{}, err
@@ -131,9 +134,9 @@ func loadAssets() (assets, error) {
 		}
 		script += string(text)
 	}
-	page, err := template.New("page.html").Funcs(template.FuncMap{
+	page, err := template.New(name).Funcs(template.FuncMap{
 		"took": command.Duration, "at": at, "symbol": symbol, "clean": bounded, "first": firstLines,
-	}).ParseFS(pageFiles, "page/page.html")
+	}).ParseFS(pageFiles, "page/"+name)
 	return assets{style: string(style), script: script + "})();\n", page: page}, err
 }
 
