@@ -41,6 +41,7 @@ type runFlags struct {
 	logs      string
 	verbose   bool
 	keepGoing bool
+	keep      int // events of each peer
 	how       how
 	plan      plan
 	reports   reportFlags
@@ -72,6 +73,7 @@ func newCoordinatorRun(std Stdio, apps []func() app.App) *cobra.Command {
 	cmd.Flags().StringVar(&f.listen, "listen", "127.0.0.1:0", "host:port that the peers attach to; port 0 means any")
 	cmd.Flags().StringVar(&f.logs, "logs", "", "folder for what each peer writes and logs: NAME.log, and its events, NAME.events.jsonl")
 	cmd.Flags().BoolVarP(&f.verbose, "verbose", "v", false, "show the output of commands that pass, too")
+	cmd.Flags().IntVar(&f.keep, "keep-events", testcoord.DefaultKeepEvents, "keep so many events of each peer; what a peer logs beyond that is counted, and told")
 	f.how.add(cmd)
 	f.plan.add(cmd)
 	f.reports.add(cmd)
@@ -109,7 +111,7 @@ func runSuite(ctx context.Context, std Stdio, f *runFlags, security *node.Securi
 	opt := testcoord.Options{
 		Bootstrap: boot.client, Control: boot.control(), Faults: ground.faults(),
 		RunnerName: f.how.runner, Facts: facts(), Seed: f.how.seed,
-		Out: std.Out, Color: isTerminal(std.Out) && wantColor(), Verbose: f.verbose, KeepGoing: f.keepGoing, Log: log,
+		Out: std.Out, Color: isTerminal(std.Out) && wantColor(), Verbose: f.verbose, KeepGoing: f.keepGoing, KeepEvents: f.keep, Log: log,
 	}
 	if f.how.runner == onAttach {
 		opt.Invite, opt.StartTimeout = invite.command, f.attach.timeout

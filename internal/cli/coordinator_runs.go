@@ -52,6 +52,8 @@ func (p *plan) check(f *runFlags) error {
 		return fmt.Errorf("--parallel %d: must be 1 to 100", p.parallel)
 	case p.parallel > 1 && port != "0" && port != "":
 		return fmt.Errorf("--parallel %d wants a port for each run: --listen with port 0", p.parallel)
+	case f.keep < 1:
+		return fmt.Errorf("--keep-events %d: must be 1 or more", f.keep)
 	case p.watch && p.untilFailure:
 		return errors.New("--watch and --until-failure exclude each other")
 	}
