@@ -30,7 +30,7 @@ func newCoordinator(std Stdio, apps []func() app.App) *cobra.Command {
 		Args:  cobra.NoArgs, // so that an unknown subcommand is an error
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newCoordinatorRun(std, apps), newCoordinatorCheck(std, apps), newCoordinatorFmt(std))
+	cmd.AddCommand(newCoordinatorRun(std, apps), newCoordinatorServe(std, apps), newCoordinatorCheck(std, apps), newCoordinatorFmt(std))
 	return cmd
 }
 
@@ -46,6 +46,7 @@ type runFlags struct {
 	plan      plan
 	reports   reportFlags
 	attach    attachFlags
+	ui        uiFlags
 }
 
 func newCoordinatorRun(std Stdio, apps []func() app.App) *cobra.Command {
@@ -58,16 +59,21 @@ func newCoordinatorRun(std Stdio, apps []func() app.App) *cobra.Command {
 		Example: "  peerlab coordinator run examples/first.lab\n" +
 			"  peerlab coordinator run --tag membership --parallel 2 examples\n" +
 			"  peerlab coordinator run --until-failure examples/restart.lab",
-		Args: cobra.MinimumNArgs(1),
-		RunE: func(cmd *cobra.Command, files []string) error {
-			if err := f.how.settle(cmd); err != nil {
-				return err
-			}
-			if err := f.attach.check(cmd, &f); err != nil {
-				return err
-			}
-			return runSuites(cmd.Context(), std, &f, apps, files)
-		},
+	}
+	return runCommand(cmd, std, &f, apps, "")
+}
+
+// runCommand completes a command that runs suites. ui is where its pages are by default; empty for nowhere.
+func runCommand(cmd *cobra.Command, std Stdio, f *runFlags, apps []func() app.App, ui string) *cobra.Command {
+	cmd.Args = cobra.MinimumNArgs(1)
+	cmd.RunE = func(cmd *cobra.Command, files []string) error {
+		if err := f.how.settle(cmd); err != nil {
+			return err
+		}
+		if err := f.attach.check(cmd, f); err != nil {
+			return err
+		}
+		return runSuites(cmd.Context(), std, f, apps, files)
 	}
 	f.add(cmd, "warn")
 	cmd.Flags().StringVar(&f.listen, "listen", "127.0.0.1:0", "host:port that the peers attach to; port 0 means any")
@@ -78,6 +84,7 @@ func newCoordinatorRun(std Stdio, apps []func() app.App) *cobra.Command {
 	f.plan.add(cmd)
 	f.reports.add(cmd)
 	f.attach.add(cmd)
+	f.ui.add(cmd, ui)
 	cmd.Flags().BoolVar(&f.keepGoing, "keep-going", false, "go on after a step that failed")
 	return cmd
 }
@@ -91,7 +98,7 @@ func (f *runFlags) logger(std Stdio) (zerolog.Logger, error) {
 }
 
 // runSuite runs one suite with a bootstrap service and a coordinator of its own.
-func runSuite(ctx context.Context, std Stdio, f *runFlags, security *node.Security, log zerolog.Logger, suite *testcoord.Suite) (run *report.Run, err error) {
+func runSuite(ctx context.Context, std Stdio, f *runFlags, security *node.Security, log zerolog.Logger, suite *testcoord.Suite, seen *sight) (run *report.Run, err error) {
 	ground, err := newGround(ctx, f, suite.Peers, log)
 	if err != nil {
 		return nil, err
@@ -111,7 +118,7 @@ func runSuite(ctx context.Context, std Stdio, f *runFlags, security *node.Securi
 	opt := testcoord.Options{
 		Bootstrap: boot.client, Control: boot.control(), Faults: ground.faults(),
 		RunnerName: f.how.runner, Facts: facts(), Seed: f.how.seed,
-		Out: std.Out, Color: isTerminal(std.Out) && wantColor(), Verbose: f.verbose, KeepGoing: f.keepGoing, KeepEvents: f.keep, Log: log,
+		Out: std.Out, Color: isTerminal(std.Out) && wantColor(), Verbose: f.verbose, KeepGoing: f.keepGoing, KeepEvents: f.keep, Observer: seen.observer(), Log: log,
 	}
 	if f.how.runner == onAttach {
 		opt.Invite, opt.StartTimeout = invite.command, f.attach.timeout
@@ -119,6 +126,7 @@ func runSuite(ctx context.Context, std Stdio, f *runFlags, security *node.Securi
 		opt.Runner = runner.runner()
 	}
 	coordinator := testcoord.New(suite, opt)
+	seen.follow(coordinator)
 	testcoordv1.RegisterCoordinatorServiceServer(server, coordinator)
 	if err := server.Start(ctx, ground.coordinator.listen); err != nil {
 		return nil, bindError(fmt.Errorf("coordinator: %w", err))

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -94,21 +95,37 @@ func writeTo(flag, path string, write func(io.Writer) error) error {
 	return nil
 }
 
+// headOf is what is known of a run before it begins.
+func headOf(suite *testcoord.Suite, h *how, start time.Time) *report.Run {
+	return &report.Run{
+		Suite: suite.Name, File: suite.File, Tags: suite.Tags, Peers: suite.Peers, Runner: h.runner, Seed: h.seed, Version: node.VersionLine(),
+		Start: start, Gossip: gossipOf(suite),
+	}
+}
+
+func stepOf(s testcoord.StepRecord) report.Step {
+	return report.Step{
+		File: s.File, Line: s.Line, Text: s.Text, Section: s.Section, Status: statusOf(s.Status),
+		Start: s.Start, Duration: s.Duration, Err: s.Err, Details: s.Details,
+	}
+}
+
 // reportOf is a run as reports know it.
 func reportOf(suite *testcoord.Suite, h *how, result *testcoord.Result, log invariant.Log, missed uint64) *report.Run {
-	run := &report.Run{
-		Suite: suite.Name, File: suite.File, Tags: suite.Tags, Peers: suite.Peers, Runner: h.runner, Seed: h.seed, Version: node.VersionLine(),
-		Start: result.Start, Duration: result.Duration, Ready: result.Ready, Interrupted: result.Interrupted,
-		Missed: missed, Events: alignedEvents(log), Gossip: gossipOf(suite),
-	}
+	run := headOf(suite, h, result.Start)
+	run.Duration, run.Ready, run.Interrupted = result.Duration, result.Ready, result.Interrupted
+	run.Missed, run.Events = missed, alignedEvents(log)
 	for _, s := range result.Steps {
-		if s.Invariant {
-			continue
+		if !s.Invariant {
+			run.Steps = append(run.Steps, stepOf(s))
 		}
-		run.Steps = append(run.Steps, report.Step{
-			Line: s.Line, Text: s.Text, Section: s.Section, Status: statusOf(s.Status),
-			Start: s.Start, Duration: s.Duration, Err: s.Err, Details: s.Details,
-		})
+	}
+	for _, m := range result.Measures {
+		var values []report.MeasureValue
+		for _, s := range m.Samples {
+			values = append(values, report.MeasureValue{Peer: s.Peer, Value: s.To - s.From})
+		}
+		run.Measures = append(run.Measures, report.NewMeasure(m.Name, values))
 	}
 	for _, s := range result.Sections {
 		run.Sections = append(run.Sections, report.Section{Title: s.Title, Start: s.Start, Duration: s.Duration})

@@ -76,6 +76,8 @@ type session struct {
 	security *node.Security
 	log      zerolog.Logger
 	sim      simulator // nil for other runners
+	audience *audience
+	ui       *ui // nil without --ui
 }
 
 // runSuites runs what was named, once or as often as the plan says.
@@ -83,7 +85,9 @@ func runSuites(ctx context.Context, std Stdio, f *runFlags, apps []func() app.Ap
 	if err := f.plan.check(f); err != nil {
 		return exit{exitUsage, err}
 	}
-	s := &session{std: std, flags: f, apps: apps}
+	s := &session{flags: f, apps: apps}
+	s.audience, s.std = newAudience(std)
+	std = s.std
 	if s.log, err = f.logger(std); err != nil {
 		return err
 	}
@@ -94,28 +98,56 @@ func runSuites(ctx context.Context, std Stdio, f *runFlags, apps []func() app.Ap
 	if err := s.security.CheckBind("--listen", f.listen); err != nil {
 		return exit{exitUsage, err}
 	}
+	if err := f.ui.check(s.security); err != nil {
+		return err
+	}
 	ctx, stop := untilSignal(ctx, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
 	defer func() { err = errors.Join(err, s.close()) }()
+	if err := s.open(ctx); err != nil {
+		return err
+	}
 	if f.plan.watch {
 		return s.watch(ctx, paths)
 	}
-	return s.once(ctx, paths)
+	err = s.once(ctx, paths)
+	if f.ui.stay {
+		err = s.stay(ctx, err)
+	}
+	return err
+}
+
+// open lets others see the runs.
+func (s *session) open(ctx context.Context) (err error) {
+	if s.flags.ui.addr != "" {
+		if s.ui, err = startUI(ctx, &s.flags.ui, s.security, s.log); err != nil {
+			return err
+		}
+		s.audience.site = s.ui.site
+		_, _ = fmt.Fprintf(s.std.Out, "see the runs at %s/\n", s.ui.server.URL())
+	}
+	s.audience.start()
+	return nil
 }
 
 // run runs a suite on the runner that the user wants.
-func (s *session) run(ctx context.Context, std Stdio, f *runFlags, suite *testcoord.Suite) (*report.Run, error) {
+func (s *session) run(ctx context.Context, std Stdio, f *runFlags, suite *testcoord.Suite, seen *sight) (*report.Run, error) {
 	if s.sim != nil {
 		return simulate(ctx, std, f, s.sim, suite)
 	}
-	return runSuite(ctx, std, f, s.security, s.log, suite)
+	return runSuite(ctx, std, f, s.security, s.log, suite, seen)
 }
 
 func (s *session) close() error {
-	if s.sim == nil {
-		return nil
+	s.audience.end()
+	var err error
+	if s.ui != nil {
+		err = s.ui.Close()
 	}
-	return s.sim.close()
+	if s.sim != nil {
+		err = errors.Join(err, s.sim.close())
+	}
+	return err
 }
 
 // once runs what was named according to the plan.
@@ -143,6 +175,7 @@ func (s *session) once(ctx context.Context, paths []string) error {
 	}
 	r := &runs{session: s, suites: suites, many: len(suites) > 1 || s.flags.plan.rounds() != 1}
 	r.reports.flags = s.flags.reports
+	s.audience.expect(r.many)
 	err = errors.Join(r.all(ctx), r.reports.write())
 	if i := interrupted(ctx); i != nil {
 		return i
@@ -268,7 +301,9 @@ func (r *runs) one(ctx context.Context, suite *testcoord.Suite, round int) bool 
 	var run *report.Run
 	err := makeLogs(flags.logs)
 	if err == nil {
-		run, err = r.run(ctx, std, &flags, suite)
+		seen := r.audience.begin(suite, &flags.how, title)
+		run, err = r.run(ctx, std, &flags, suite, seen)
+		seen.over(run, err)
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()

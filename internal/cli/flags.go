@@ -75,8 +75,9 @@ func (c *common) load() (*node.Security, error) {
 	return s, nil
 }
 
+// isTerminal reports whether it is a terminal, or something that writes to one.
 func isTerminal(w any) bool {
-	f, ok := w.(*os.File)
+	f, ok := w.(interface{ Fd() uintptr })
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 
