@@ -218,10 +218,31 @@ func TestMassJoinSeesAll(t *testing.T) {
 				inLab(t, profile, func(t *testing.T, l *lab) {
 					start := time.Now()
 					p := l.many(50)
-					l.eventually(10*time.Second, func() error { return allSee(p) })
+					l.eventually(3*time.Second, func() error { return allSee(p) })
 					t.Logf("50 of 50 after %s", time.Since(start))
 				})
 			}
 		})
 	}
+}
+
+// TestJoinOfAGroupAtRestSyncsOnce checks that only a crowd costs more than the one full sync of Join.
+func TestJoinOfAGroupAtRestSyncsOnce(t *testing.T) {
+	t.Parallel()
+	inLab(t, "lan", func(t *testing.T, l *lab) {
+		p := l.many(20)
+		l.eventually(10*time.Second, func() error { return allSee(p) })
+		<-time.After(time.Minute)
+		late := l.start("late")
+		if _, err := late.Join(t.Context(), []string{p[0].Addr()}); err != nil {
+			t.Fatal(err)
+		}
+		<-time.After(10 * time.Second)
+		if err := allSee(append(p, late)); err != nil {
+			t.Error(err)
+		}
+		if n := late.Stats().Syncs; n != 0 {
+			t.Errorf("%d syncs more", n)
+		}
+	})
 }

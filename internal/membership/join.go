@@ -54,6 +54,10 @@ func (n *Node) Join(ctx context.Context, addrs []string) (int, error) {
 	if joined == 0 && len(addrs) > 0 {
 		return 0, errors.Join(errs...)
 	}
+	if joined > 0 {
+		reached := slices.DeleteFunc(addrs, func(a string) bool { return !n.view.listedAt(a) })
+		n.spawn(func() { n.settle(reached) })
+	}
 	return joined, nil
 }
 

@@ -67,7 +67,7 @@ type Stats struct {
 	Queued int
 	// Dropped broadcasts, and states of full syncs, came faster than they could be handled, or than they can be sent on, or were too large.
 	Dropped uint64
-	// Syncs are full syncs that a differing digest led to; Heals are the attempts to reach the lost.
+	// Syncs are full syncs that a differing digest led to, or that many joined at once; Heals are the attempts to reach the lost.
 	Syncs, Heals uint64
 	// Entries are the keys that have a value, those of all applications; Tombstones the deletions that are remembered.
 	Entries, Tombstones int
