@@ -31,19 +31,22 @@ func (t *Table) FromEnvironment(environ []string) (Said, error) {
 	for _, variable := range environ {
 		name, text, _ := strings.Cut(variable, "=")
 		rest, ours := strings.CutPrefix(name, EnvPrefix)
-		f, known := fields[name]
-		switch near := command.Nearest(rest, names); {
-		case text == "" || !ours || name == ConfigEnv:
-		case !known && near != "" && len(rest) >= leastTypo:
-			problems.addf("%s: no field is called so; did you mean %q?", name, EnvPrefix+near)
-		case known:
-			value, err := f.parse(text)
-			if err != nil {
-				problems.addf("%s: %w", name, err)
-				continue
-			}
-			said[f.Key] = Value{Text: value, Layer: Environment, From: name}
+		if text == "" || !ours || name == ConfigEnv {
+			continue
 		}
+		f, known := fields[name]
+		if !known {
+			if near := command.Nearest(rest, names); near != "" && len(rest) >= leastTypo {
+				problems.addf("%s: no field is called so; did you mean %q?", name, EnvPrefix+near)
+			}
+			continue
+		}
+		value, err := f.parse(text)
+		if err != nil {
+			problems.addf("%s: %w", name, err)
+			continue
+		}
+		said[f.Key] = Value{Text: value, Layer: Environment, From: name}
 	}
 	return said, problems.err()
 }
