@@ -8,27 +8,34 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 	"unicode/utf8"
 )
 
-// The forms that Google documents for names. Where the API is stricter, it tells.
+// The forms that Google documents for names. Where the API is stricter, it tells. Each is made when it is first used: every
+// process of a lab would pay for them at its start, a millisecond of some ten.
 var (
 	// https://cloud.google.com/resource-manager/docs/creating-managing-projects: 6 to 30 characters; the part in
 	// front of a colon is the domain of old projects.
-	projectForm = regexp.MustCompile(`^([a-z0-9.-]+:)?[a-z][a-z0-9-]{4,28}[a-z0-9]$`)
-	regionForm  = regexp.MustCompile(`^[a-z]+-[a-z]+[0-9]{1,2}$`)
+	projectForm = form(`^([a-z0-9.-]+:)?[a-z][a-z0-9-]{4,28}[a-z0-9]$`)
+	regionForm  = form(`^[a-z]+-[a-z]+[0-9]{1,2}$`)
 	// CreateFunctionRequest.function_id: 4 to 63 characters.
-	nameForm    = regexp.MustCompile(`^[a-z][a-z0-9-]{2,61}[a-z0-9]$`)
-	runtimeForm = regexp.MustCompile(`^go1[0-9]{2}$`)
-	entryForm   = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_.-]*$`)
+	nameForm    = form(`^[a-z][a-z0-9-]{2,61}[a-z0-9]$`)
+	runtimeForm = form(`^go1[0-9]{2}$`)
+	entryForm   = form(`^[A-Za-z][A-Za-z0-9_.-]*$`)
 	// ServiceConfig.available_memory: k, M, G, Mi, Gi, or bytes.
-	memoryForm  = regexp.MustCompile(`^([0-9]{1,12})(k|M|G|Mi|Gi)?$`)
-	accountForm = regexp.MustCompile(`^[a-z0-9][a-z0-9-]*@[a-z0-9.-]+\.gserviceaccount\.com$`)
+	memoryForm  = form(`^([0-9]{1,12})(k|M|G|Mi|Gi)?$`)
+	accountForm = form(`^[a-z0-9][a-z0-9-]*@[a-z0-9.-]+\.gserviceaccount\.com$`)
 	// projects.secrets.create: up to 255 letters, digits, hyphens and underscores.
-	secretForm   = regexp.MustCompile(`^[A-Za-z0-9_-]{1,255}(:(latest|[1-9][0-9]*))?$`)
-	variableForm = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+	secretForm   = form(`^[A-Za-z0-9_-]{1,255}(:(latest|[1-9][0-9]*))?$`)
+	variableForm = form(`^[A-Za-z_][A-Za-z0-9_]*$`)
 )
+
+// form is a regular expression that is made at the first call.
+func form(expr string) func() *regexp.Regexp {
+	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(expr) })
+}
 
 // reserved are variables that the runtime sets itself:
 // https://cloud.google.com/functions/docs/configuring/env-var#runtime_environment_variables_set_automatically.
@@ -56,14 +63,14 @@ func (c *Config) ValidatePlace() error {
 	var errs []error
 	if c.Project == "" {
 		errs = append(errs, errors.New("--project is missing: the id of the Google Cloud project, such as my-lab-123456"))
-	} else if !projectForm.MatchString(c.Project) {
+	} else if !projectForm().MatchString(c.Project) {
 		errs = append(errs, fmt.Errorf(
 			"--project %q is no project id: 6 to 30 lower-case letters, digits and hyphens, the first a letter, the last no hyphen", c.Project))
 	}
-	if !regionForm.MatchString(c.Region) {
+	if !regionForm().MatchString(c.Region) {
 		errs = append(errs, fmt.Errorf("--region %q is no region, such as europe-west1", c.Region))
 	}
-	if !nameForm.MatchString(c.Name) {
+	if !nameForm().MatchString(c.Name) {
 		errs = append(errs, fmt.Errorf(
 			"--name %q is no function name: 4 to 63 lower-case letters, digits and hyphens, the first a letter, the last no hyphen", c.Name))
 	}
@@ -75,10 +82,10 @@ func (c *Config) validateSource() error {
 	if c.Source == "" {
 		errs = append(errs, errors.New("--source is missing: the folder of the module with the function"))
 	}
-	if !entryForm.MatchString(c.EntryPoint) {
+	if !entryForm().MatchString(c.EntryPoint) {
 		errs = append(errs, fmt.Errorf("--entry-point %q is no name of a function, such as Peerlab", c.EntryPoint))
 	}
-	if !runtimeForm.MatchString(c.Runtime) {
+	if !runtimeForm().MatchString(c.Runtime) {
 		errs = append(errs, fmt.Errorf("--runtime %q is no Go runtime, such as go126", c.Runtime))
 	}
 	return errors.Join(errs...)
@@ -118,13 +125,13 @@ func (c *Config) validateInside() error {
 		strings.ContainsAny(s, "/?#% \t\r\n") || strings.HasPrefix(s, "__") && strings.HasSuffix(s, "__") {
 		errs = append(errs, fmt.Errorf("--collection %q is no id of a Firestore collection, such as peerlab", s))
 	}
-	if c.ServiceAccount != "" && !accountForm.MatchString(c.ServiceAccount) {
+	if c.ServiceAccount != "" && !accountForm().MatchString(c.ServiceAccount) {
 		errs = append(errs, fmt.Errorf("--service-account %q is no email of one, such as NAME@%s.iam.gserviceaccount.com", c.ServiceAccount, c.Project))
 	}
-	if c.TokenSecret != "" && !secretForm.MatchString(c.TokenSecret) {
+	if c.TokenSecret != "" && !secretForm().MatchString(c.TokenSecret) {
 		errs = append(errs, fmt.Errorf("--token-secret %q is neither NAME nor NAME:VERSION of a secret in Secret Manager", c.TokenSecret))
 	}
-	if c.OperatorSecret != "" && !secretForm.MatchString(c.OperatorSecret) {
+	if c.OperatorSecret != "" && !secretForm().MatchString(c.OperatorSecret) {
 		errs = append(errs, fmt.Errorf("--operator-secret %q is neither NAME nor NAME:VERSION of a secret in Secret Manager", c.OperatorSecret))
 	}
 	return errors.Join(append(errs, c.validateEnvironment()...)...)
@@ -173,7 +180,7 @@ func variable(flag, key string) error {
 		return fmt.Errorf("%s %s: that is set by --token-secret, from Secret Manager", flag, key)
 	case key == OperatorVariable:
 		return fmt.Errorf("%s %s: that is set by --operator-secret, from Secret Manager", flag, key)
-	case !variableForm.MatchString(key):
+	case !variableForm().MatchString(key):
 		return fmt.Errorf("%s %q is no name of a variable: letters, digits and underscores, the first no digit", flag, key)
 	case slices.Contains(reserved, key) || strings.HasPrefix(key, "X_GOOGLE_"):
 		return fmt.Errorf("%s %s: Google reserves this name", flag, key)
@@ -182,7 +189,7 @@ func variable(flag, key string) error {
 }
 
 func memoryBytes(text string) (float64, bool) {
-	m := memoryForm.FindStringSubmatch(text)
+	m := memoryForm().FindStringSubmatch(text)
 	if m == nil {
 		return 0, false
 	}
