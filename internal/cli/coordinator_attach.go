@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -159,11 +158,15 @@ func securityArgs(s node.SecurityConfig) []string {
 	return args
 }
 
-var plainWord = regexp.MustCompile(`^[A-Za-z0-9_./:=,@%+\[\]-]+$`)
+// plain are the characters that mean nothing to a shell, beside letters and digits of ASCII.
+const plain = "_./:=,@%+-"
 
 // shellWord is a word as a POSIX shell reads it back.
 func shellWord(w string) string {
-	if plainWord.MatchString(w) && !strings.ContainsAny(w, "[]") {
+	special := func(r rune) bool {
+		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune(plain, r))
+	}
+	if w != "" && !strings.ContainsFunc(w, special) {
 		return w
 	}
 	return "'" + strings.ReplaceAll(w, "'", `'\''`) + "'"

@@ -64,7 +64,9 @@ func TestPeersAreWaitedFor(t *testing.T) {
 		}
 		time.Sleep(time.Minute)
 		alicesFirst()
-		<-first
+		if err := <-first; err == nil {
+			t.Error("the first alice was not interrupted")
+		}
 		synctest.Wait()
 		time.Sleep(time.Minute)
 		_, carol := comes(l, "carol")
@@ -151,7 +153,9 @@ func TestRefusals(t *testing.T) {
 			t.Errorf("%d told:\n%q", n, l.out.String())
 		}
 		wantOutput(t, l, "further peers that are refused are not told")
-		<-alice
+		if err := <-alice; err != nil {
+			t.Error(err)
+		}
 	})
 }
 
