@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"bytes"
 	"io"
 	"sync"
 	"time"
@@ -54,7 +53,7 @@ func (s *statusLine) print(out io.Writer, p []byte) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.erase()
-	s.mid = !bytes.HasSuffix(p, []byte("\n"))
+	s.mid = p[len(p)-1] != '\n'
 	n, err := out.Write(p)
 	s.draw()
 	return n, err
@@ -95,12 +94,11 @@ func (s *statusLine) draw() {
 	if s.over || s.mid || text == s.shown || time.Since(s.drawn) < statusEvery {
 		return
 	}
-	s.erase()
 	s.shown, s.drawn = text, time.Now()
 	if s.color {
 		text = "\x1b[2m" + text + "\x1b[0m"
 	}
-	_, _ = io.WriteString(s.out, text)
+	_, _ = io.WriteString(s.out, "\r"+text+"\x1b[J") // over the one that stands there, so that nothing flickers
 }
 
 // leftFree is how many columns stay free, for the cursor and for the "^C" that the terminal shows, since a full

@@ -24,14 +24,19 @@ func runStatus(p testcoord.Progress, cols int) string {
 	}
 	what, waiting := doingOf(p)
 	right := waitsFor(waiting)
-	const least = 12 // columns, below which a step says nothing
-	room := cols - runewidth.StringWidth(left) - len(gap)
+	room := cols - runewidth.StringWidth(left) - len(gap) // for both
 	if right != "" {
-		room -= runewidth.StringWidth(right) + len(gap)
+		what = cutWidth(what, max(room-runewidth.StringWidth(right)-len(gap), least))
+		if room -= runewidth.StringWidth(what) + len(gap); room < least {
+			right = ""
+		}
+		right = cutWidth(right, room)
 	}
-	what = cutWidth(what, max(room, least))
 	return cutWidth(joined(left, what, right), cols)
 }
+
+// least is how many columns a part needs to say something.
+const least = 12
 
 // nowOf is the same for a page, which tells the time and the steps itself.
 func nowOf(p testcoord.Progress) string {
