@@ -58,7 +58,8 @@ func newCoordinatorRun(std Stdio, apps []func() app.App) *cobra.Command {
 			"lines and ends everything. Of a folder, all files that end in .lab or .cmd are run. Exit code: 0 all passed, 1 something failed, 2 a suite cannot be read.",
 		Example: "  peerlab coordinator run examples/first.lab\n" +
 			"  peerlab coordinator run --tag membership --parallel 2 examples\n" +
-			"  peerlab coordinator run --until-failure examples/restart.lab",
+			"  peerlab coordinator run --until-failure examples/restart.lab\n" +
+			"  peerlab coordinator run --runner attach --listen 127.0.0.1:7700 examples/first.lab",
 	}
 	return runCommand(cmd, std, &f, apps, "")
 }

@@ -60,9 +60,9 @@ func (p *parser) conditional() bool {
 	return slices.ContainsFunc(conds, func(c condition) bool { return c.not || c.name != p.opt.Runner })
 }
 
-// whoCan is a runner with that ability.
+// whoCan is a runner with that ability: the usual one, or another.
 func (p *parser) whoCan(a Ability) string {
-	for _, name := range Runners() {
+	for _, name := range append([]string{"process"}, Runners()...) {
 		if slices.Contains(abilities[name], a) {
 			return name
 		}
