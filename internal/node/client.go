@@ -12,6 +12,10 @@ import (
 	"peerlab.example/peerlab/internal/network"
 )
 
+// connectTimeout is how long an attempt to connect may take. TCP, TLS 1.3 and the first frames of HTTP/2 take a round trip each,
+// and a round trip takes up to 3 s where the gossip profile wan still takes it for an answer.
+const connectTimeout = 10 * time.Second
+
 // Dial makes a connection to the gRPC server at addr. It connects in the background, and again
 // after a loss with backoff from 50 ms to 2 s: a lab is small, and its user waits for it.
 // The caller closes it. Dead connections are found within about 15 s (gRPC keepalive, whose smallest period is 10 s).
@@ -22,7 +26,7 @@ func Dial(n network.Network, s *Security, addr string) (*grpc.ClientConn, error)
 		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: 10 * time.Second, Timeout: 5 * time.Second}),
 		grpc.WithConnectParams(grpc.ConnectParams{
 			Backoff:           backoff.Config{BaseDelay: 50 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: 2 * time.Second},
-			MinConnectTimeout: 2 * time.Second,
+			MinConnectTimeout: connectTimeout,
 		}),
 		// Peers connect to the addresses of the lab, never through a proxy of the environment.
 		grpc.WithNoProxy(),
