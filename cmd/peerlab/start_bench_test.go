@@ -171,12 +171,18 @@ func buildSerf(b *testing.B) (serf, serfwait string) {
 func freePorts(b *testing.B, n int) []string {
 	b.Helper()
 	var out []string
+	var held []net.Listener // until there are all of them, so that no two are the same
+	defer func() {
+		for _, l := range held {
+			_ = l.Close()
+		}
+	}()
 	for range n {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
 			b.Fatal(err)
 		}
-		defer l.Close() // only when there are all of them, so that no two are the same
+		held = append(held, l)
 		out = append(out, l.Addr().String())
 	}
 	return out

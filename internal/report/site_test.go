@@ -44,7 +44,7 @@ func get(t *testing.T, srv *httptest.Server, method, host, path string) (code in
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer resp.Body.Close()
+	defer func() { _ = resp.Body.Close() }()
 	text, err := io.ReadAll(resp.Body)
 	if err != nil {
 		t.Fatal(err)
