@@ -40,6 +40,7 @@ func TestMain(m *testing.M) {
 //	prints NAME TEXT    wait until the node has printed that
 //	finds NAME VAR RE   wait until the node has printed something that matches, whose first group becomes $VAR
 //	until REGEXP PROG…  run a program again and again, until its output matches
+//	shows REGEXP URL    GET a URL again and again until the body matches, and have it as output
 //	firestore           start a server of the Firestore protocol, which the nodes use from then on
 //	fetch CODE URL      GET a URL, expect this HTTP status, and have the body as output
 //	nopeers ADDR        wait until no peer of the coordinator at that address is left
@@ -74,6 +75,7 @@ func TestScripts(t *testing.T) {
 			"prints":        prints,
 			"finds":         finds,
 			"until":         until,
+			"shows":         shows,
 			"guest": func(ts *testscript.TestScript, _ bool, _ []string) {
 				path, err := simulated()
 				ts.Check(err)

@@ -72,6 +72,33 @@ func fetch(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
+// shows gets a URL again and again until its body matches, for at most half a minute, and has that as output.
+func shows(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) != 2 {
+		ts.Fatalf("usage: shows REGEXP URL")
+	}
+	want, err := regexp.Compile(args[0])
+	ts.Check(err)
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for transport := (&http.Transport{DisableKeepAlives: true}); ; <-tick.C {
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, args[1], nil)
+		ts.Check(err)
+		resp, err := transport.RoundTrip(req)
+		ts.Check(err)
+		body, err := io.ReadAll(resp.Body)
+		ts.Check(err)
+		ts.Check(resp.Body.Close())
+		if want.Match(body) {
+			_, err := ts.Stdout().Write(body)
+			ts.Check(err)
+			return
+		}
+	}
+}
+
 // buildGuest builds the guest of the simulation of this program.
 func buildGuest(ctx context.Context, dir string) (string, error) {
 	file := filepath.Join(dir, "guest.wasm")

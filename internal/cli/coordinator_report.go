@@ -30,7 +30,7 @@ type reportFlags struct {
 
 func (f *reportFlags) add(cmd *cobra.Command) {
 	flags := cmd.Flags()
-	flags.StringVar(&f.dir, "report", "", "folder for all that is known of a run: report.html, junit.xml, report.tap, run.json, events.jsonl; of several runs, a folder in it each")
+	flags.StringVar(&f.dir, "report", "", "folder for all that is known of a run: report.html, junit.xml, report.tap, run.json, events.jsonl; of several runs, a folder in it each, and index.html, which lists them")
 	flags.StringVar(&f.junit, "junit", "", "file for all runs as JUnit XML")
 	flags.StringVar(&f.tap, "tap", "", "file for all runs as TAP")
 	flags.StringVar(&f.json, "json", "", "file for the event log of a run as JSON lines")
@@ -40,11 +40,18 @@ func (f *reportFlags) add(cmd *cobra.Command) {
 type reports struct {
 	flags reportFlags
 	runs  []*report.Run
+
+	index   report.Index
+	listed  int       // how many runs are in it
+	written time.Time // when it was written last
 }
 
+// indexEvery is how often the index is written while runs go on: it has all runs, and would else be most of what is written.
+const indexEvery = time.Second
+
 // add takes a run, and writes its own folder at once: what ends later must not lose it. dir is the run's name when
-// there are several, else empty.
-func (r *reports) add(run *report.Run, dir string) error {
+// there are several, else empty; title tells it from others.
+func (r *reports) add(run *report.Run, dir, title string) error {
 	if r.flags.junit != "" || r.flags.tap != "" || r.flags.json != "" {
 		r.runs = append(r.runs, run)
 	}
@@ -54,15 +61,36 @@ func (r *reports) add(run *report.Run, dir string) error {
 	if err := report.Write(run, filepath.Join(r.flags.dir, dir)); err != nil {
 		return fmt.Errorf("--report: %w", err)
 	}
+	if dir == "" {
+		return nil
+	}
+	r.listed++
+	r.index.Put(report.EntryOf(run, r.listed, title, report.LinkTo(dir), false))
+	if time.Since(r.written) < indexEvery {
+		return nil
+	}
+	return r.writeIndex()
+}
+
+// writeIndex writes the list of several runs, if there are some.
+func (r *reports) writeIndex() error {
+	if r.listed == 0 {
+		return nil
+	}
+	r.written = time.Now()
+	if err := report.WriteIndexFile(&r.index, r.flags.dir); err != nil {
+		return fmt.Errorf("--report: %w", err)
+	}
 	return nil
 }
 
 // write writes the files of all runs.
 func (r *reports) write() error {
 	if len(r.runs) == 0 {
-		return nil
+		return r.writeIndex()
 	}
 	return errors.Join(
+		r.writeIndex(),
 		writeTo("--junit", r.flags.junit, func(w io.Writer) error { return report.WriteJUnit(w, r.runs...) }),
 		writeTo("--tap", r.flags.tap, func(w io.Writer) error { return report.WriteTAP(w, r.runs...) }),
 		writeTo("--json", r.flags.json, func(w io.Writer) error {

@@ -124,7 +124,7 @@ func (s *session) open(ctx context.Context) (err error) {
 			return err
 		}
 		s.audience.site = s.ui.site
-		_, _ = fmt.Fprintf(s.std.Out, "see the runs at %s/\n", s.ui.server.URL())
+		_, _ = fmt.Fprintf(s.std.Out, "runs are shown on %s: %s/\n", s.ui.server.Addr(), s.ui.server.URL())
 	}
 	s.audience.start()
 	return nil
@@ -173,7 +173,7 @@ func (s *session) once(ctx context.Context, paths []string) error {
 			return err
 		}
 	}
-	r := &runs{session: s, suites: suites, many: len(suites) > 1 || s.flags.plan.rounds() != 1}
+	r := &runs{session: s, suites: suites, folders: folderNames(suites), many: len(suites) > 1 || s.flags.plan.rounds() != 1}
 	r.reports.flags = s.flags.reports
 	s.audience.expect(r.many)
 	err = errors.Join(r.all(ctx), r.reports.write())
@@ -238,6 +238,8 @@ type runs struct {
 	*session
 	suites []*testcoord.Suite
 	many   bool // more than one run
+	// folders are the first part of the names of the suites' folders.
+	folders map[*testcoord.Suite]string
 
 	mu      sync.Mutex
 	done    int      // guarded by mu
@@ -289,7 +291,7 @@ func (r *runs) one(ctx context.Context, suite *testcoord.Suite, round int) bool 
 	if flags.plan.parallel > 1 {
 		std.Out = &shown // one after the other, or nobody could read it
 	}
-	flags.how.seed += uint64(round) - 1
+	flags.how.seed += uint64(max(round-1, 0))
 	title := suite.Name
 	if flags.plan.rounds() != 1 {
 		title = fmt.Sprintf("%s, round %d", suite.Name, round)
@@ -310,7 +312,7 @@ func (r *runs) one(ctx context.Context, suite *testcoord.Suite, round int) bool 
 	_, _ = r.std.Out.Write(shown.Bytes())
 	r.done++
 	if run != nil {
-		err = errors.Join(err, r.reports.add(run, r.folder(suite, round)))
+		err = errors.Join(err, r.reports.add(run, r.folder(suite, round), title))
 	}
 	switch {
 	case err != nil:
@@ -331,7 +333,20 @@ func (r *runs) folder(suite *testcoord.Suite, round int) string {
 	if !r.many {
 		return ""
 	}
-	return fmt.Sprintf("%s-%d", fileName(suite.Name), round)
+	return fmt.Sprintf("%s-%d", r.folders[suite], round)
+}
+
+// folderNames are names for folders, which no two suites share, also when they have the same name.
+func folderNames(suites []*testcoord.Suite) map[*testcoord.Suite]string {
+	out, taken := map[*testcoord.Suite]string{}, map[string]bool{}
+	for _, s := range suites {
+		name := fileName(s.Name)
+		for n := 2; taken[name]; n++ {
+			name = fmt.Sprintf("%s_%d", fileName(s.Name), n)
+		}
+		taken[name], out[s] = true, name
+	}
+	return out
 }
 
 func makeLogs(dir string) error {

@@ -41,11 +41,13 @@ const least = 12
 // nowOf is the same for a page, which tells the time and the steps itself.
 func nowOf(p testcoord.Progress) string {
 	what, waiting := doingOf(p)
-	return joined(what, waitsFor(waiting), peersOf(p.Peers))
+	return joinedBy(" · ", what, waitsFor(waiting), peersOf(p.Peers))
 }
 
-func joined(parts ...string) string {
-	return strings.Join(slices.DeleteFunc(parts, func(s string) bool { return s == "" }), gap)
+func joined(parts ...string) string { return joinedBy(gap, parts...) }
+
+func joinedBy(between string, parts ...string) string {
+	return strings.Join(slices.DeleteFunc(parts, func(s string) bool { return s == "" }), between)
 }
 
 // doingOf is the step that began last and still runs, or what else is done, and whom all that waits for.

@@ -94,7 +94,7 @@ func (a assets) render(w io.Writer, r *Run, blocks []any, f following) error {
 	v := pageView{
 		Run: r, Style: template.CSS(a.style), Script: template.JS(a.script), CSP: a.policy(f.next != ""),
 		Data: template.JS(data), // json.Marshal escapes <, > and &, and so it cannot end the script element
-		Live: f.going, Up: f.up, Now: f.now, Counts: r.Count(), Facts: r.facts(), Page: orElse(r.Suite, r.File),
+		Live: f.going, Up: f.up, Now: f.now, Counts: r.Count(), Facts: r.facts(f.going), Page: orElse(r.Suite, r.File),
 	}
 	for _, c := range r.cases() {
 		if c.status != Failed {
@@ -156,7 +156,7 @@ func digest(s string) string {
 }
 
 // facts are the header of the page.
-func (r *Run) facts() []fact {
+func (r *Run) facts(going bool) []fact {
 	var out []fact
 	put := func(name, value string) {
 		if value != "" {
@@ -167,7 +167,9 @@ func (r *Run) facts() []fact {
 	if !r.Start.IsZero() {
 		put("Started", r.Start.UTC().Format("2006-01-02 15:04:05 UTC"))
 	}
-	put("Took", command.Duration(r.Duration))
+	if !going {
+		put("Took", command.Duration(r.Duration))
+	}
 	put("Peers", strconv.Itoa(len(r.Peers)))
 	if r.Ready > 0 {
 		put("All attached after", command.Duration(r.Ready))

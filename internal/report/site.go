@@ -182,7 +182,7 @@ func (s *Site) serveRun(w http.ResponseWriter, r *http.Request, rest string) {
 	if at >= 0 {
 		page = s.pages[at]
 	}
-	known := err == nil && number > 0 && number <= s.runs
+	known := err == nil && s.many && number > 0 && number <= s.runs
 	s.mu.Unlock()
 	switch {
 	case page == nil && known:

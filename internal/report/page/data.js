@@ -5,6 +5,12 @@ run.lives = livesOf(run.lives);
 run.steps = (run.steps || []).map(stepOf);
 run.sections = (run.sections || []).map((s) => ({ title: s.title, from: s.start_ns / 1e3 }));
 
+// The sections of a run that goes on are known by their steps.
+if (run.sections.length === 0) {
+  let title = "";
+  for (const s of run.steps) if (s.section && s.section !== title) run.sections.push({ title: title = s.section, from: s.from });
+}
+
 function stepOf(s) {
   return { line: s.line, text: s.text, section: s.section || "", status: s.status, from: s.start_ns / 1e3, took: s.duration_ns / 1e3, err: s.error || "" };
 }
