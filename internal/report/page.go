@@ -63,6 +63,8 @@ type pageData struct {
 	Blocks   []any     `json:"blocks"`
 	// Next is the id of the block that follows, of a live page; empty otherwise.
 	Next string `json:"next"`
+	// Going is whether the run goes on.
+	Going bool `json:"going"`
 }
 
 // WritePage writes a run as one HTML file that needs nothing else: no network, no other file.
@@ -86,7 +88,7 @@ type following struct {
 func (a assets) render(w io.Writer, r *Run, blocks []any, f following) error {
 	data, err := json.Marshal(pageData{
 		Peers: cleaned(r.Peers), Lives: cleanedLives(r.Lives), Steps: shortSteps(r.Steps), Sections: cleanedSections(r.Sections), Gossip: r.Gossip,
-		Duration: r.Duration.Microseconds(), Blocks: blocks, Next: f.next,
+		Duration: r.Duration.Microseconds(), Blocks: blocks, Next: f.next, Going: f.going,
 	})
 	if err != nil {
 		return fmt.Errorf("page: %w", err)

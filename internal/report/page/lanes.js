@@ -20,7 +20,7 @@ const yOf = (i) => geo.top + i * geo.h + geo.h / 2;
 const inView = (from, to) => to >= axis.from && from <= axis.to;
 
 // endOf is when a step ended; one that runs has got as far as the run.
-const endOf = (s) => (s.status === "running" ? span() : s.from + s.took);
+const endOf = (s) => (s.status === "running" && run.going ? span() : s.from + s.took);
 
 // stack puts steps that overlap into different rows, of which there are at most four.
 function stack(steps) {

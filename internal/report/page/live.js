@@ -3,7 +3,7 @@ function followRun(changed) {
   if (!run.next) return;
   const state = (words) => { $("state").textContent = words; };
   const source = new EventSource("events?after=" + encodeURIComponent(run.next));
-  source.addEventListener("open", () => state("live"));
+  source.addEventListener("open", () => state(run.going ? "live" : ""));
   source.addEventListener("error", () => state("connection lost, trying again…"));
   source.addEventListener("block", (e) => {
     const atEnd = believer.t === null || believer.t >= span() * 0.999;

@@ -24,7 +24,7 @@ steerList();
 lookAtAll();
 // The end of the steps: behind it, peers leave one after the other. A run that goes on is looked at where it is.
 const lastStep = run.steps[run.steps.length - 1];
-setCursor(lastStep && !run.next ? lastStep.from + lastStep.took : span());
+setCursor(lastStep && !run.going ? lastStep.from + lastStep.took : span());
 offerKinds();
 drawCurve();
 drawList();
