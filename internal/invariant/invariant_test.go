@@ -58,6 +58,11 @@ func (r *run) left(seconds float64, observer, name string, start int) {
 	r.add(seconds, observer, &eventv1.Event{What: &eventv1.Event_Left{Left: member(name, start)}})
 }
 
+func (r *run) command(seconds float64, at, line string, duration float64) {
+	ns := int64(duration * float64(time.Second))
+	r.add(seconds, at, &eventv1.Event{What: &eventv1.Event_Command{Command: &eventv1.Command{Line: line, Ok: true, DurationNs: ns}}})
+}
+
 func (r *run) fault(seconds float64, observer, rule string, active bool) {
 	r.add(seconds, observer, &eventv1.Event{What: &eventv1.Event_Fault{Fault: &eventv1.Fault{Rule: rule, Active: active}}})
 }
@@ -190,6 +195,27 @@ func TestChecks(t *testing.T) {
 			r.left(5, "carol", "carol", 1)
 			r.left(5, "alice", "carol", 1)
 			r.left(5, "bob", "carol", 1)
+		}, nil},
+		{"a goodbye that others hear before its peer ends", "views-agree", func(r *run) {
+			r.all(1, "alice", "bob", "carol")
+			r.left(12, "alice", "carol", 1)
+			r.left(12.5, "bob", "carol", 1)
+			r.ended("carol", 13)
+		}, nil},
+		{"a goodbye that one never hears", "views-agree", func(r *run) {
+			r.all(1, "alice", "bob", "carol")
+			r.left(2, "carol", "carol", 1)
+			r.left(2, "alice", "carol", 1)
+			r.ended("carol", 3)
+		}, []string{"bob believes alice, bob, carol to be alive"}},
+		{"a command that takes longer than others need to learn of it", "views-agree", func(r *run) {
+			r.all(1, "alice", "bob")
+			r.joined(9, "carol", "carol", 1)
+			r.joined(9, "alice", "carol", 1)
+			r.command(12, "carol", "init", 4)
+			r.joined(12.5, "bob", "carol", 1)
+			r.joined(12.5, "carol", "alice", 1)
+			r.joined(12.5, "carol", "bob", 1)
 		}, nil},
 		{"who has not joined has no view", "views-agree", func(r *run) { r.all(1, "alice", "bob") }, nil},
 		{"while a fault is active, views may differ", "views-agree", func(r *run) {

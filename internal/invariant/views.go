@@ -117,7 +117,7 @@ func (l *log) left() map[string]time.Duration {
 }
 
 // viewsAgree wants all that run to believe the same members to be alive, once nothing has changed for so long. Changes are
-// starts and ends of peers, commands that make a peer join or leave, and faults; while a fault is active, views are not
+// starts and ends of peers, commands that make a peer join or leave, goodbyes, and faults; while a fault is active, views are not
 // judged.
 func viewsAgree(l *log, within time.Duration) []Violation {
 	var out []Violation
@@ -140,8 +140,15 @@ func (l *log) quiet(within time.Duration) []time.Duration {
 			}
 		}
 	}
+	goodbyes := map[string]bool{}
 	for _, e := range l.Entries {
-		if e.Event.GetFault() != nil || membership(e.Event.GetCommand()) {
+		switch left := e.Event.GetLeft(); {
+		case e.Event.GetFault() != nil:
+			changes = append(changes, e.At)
+		case membership(e.Event.GetCommand()): // others may learn of it before it is over
+			changes = append(changes, e.At-time.Duration(e.Event.GetCommand().GetDurationNs()), e.At)
+		case left != nil && !goodbyes[left.GetId()]: // the process ends a little later than the first of the others hears of it
+			goodbyes[left.GetId()] = true
 			changes = append(changes, e.At)
 		}
 	}
