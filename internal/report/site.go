@@ -111,13 +111,13 @@ func (s *Site) forget() {
 	}
 }
 
-// Finish shows what the run was like. Of one that could not be made to its end, r is nil, and err says why.
+// Finish shows what the run was like. r is nil for one that could not be made; err says why, where r does not.
 func (p *Shown) Finish(r *Run, err error) {
 	if r == nil {
 		r, _, _ = p.snapshot()
-		r.Interrupted = true
+		r.Interrupted = err == nil
 	}
-	if err != nil {
+	if err != nil && r.OK() {
 		failed := *r
 		failed.Problems = append(slices.Clone(r.Problems), Problem{Text: err.Error()})
 		r = &failed

@@ -151,6 +151,12 @@ func TestSiteListsRuns(t *testing.T) {
 	expect(`"status":"failed"`, `"first":"3: alice init: no"`)
 	s.Begin(&Run{Suite: "two"}, "").Finish(nil, errors.New("port taken"))
 	expect(`"first":"port taken"`, `"name":"two"`)
+	three := s.Begin(&Run{Suite: "three"}, "")
+	three.Finish(&Run{Suite: "three", Problems: []Problem{{Text: "alice did not start"}}}, errors.New("alice did not start"))
+	if run, _, _ := three.snapshot(); len(run.Problems) != 1 {
+		t.Errorf("one problem is told %d times", len(run.Problems))
+	}
+	expect(`"name":"three"`, `"status":"failed"`)
 	s.Expect(false)
 	if _, kind, _ := r.next(); kind != "resync" {
 		t.Errorf("when the next runs stand alone, got %s", kind)
