@@ -54,10 +54,9 @@ func TestStatusLineAtATerminal(t *testing.T) {
 	})
 	run.Send("\x03")
 	run.Ends(130)
-	screen := run.Screen()
-	if !strings.Contains(screen, "FAIL slow") || !strings.Contains(screen, "interrupted") || statusRow.MatchString(screen) {
-		t.Errorf("at the end, the screen is\n%s", screen)
-	}
+	run.Until("the verdict, and no line more", func(screen string) bool {
+		return strings.Contains(screen, "FAIL slow") && strings.Contains(screen, "peerlab: error: interrupted") && !statusRow.MatchString(screen)
+	})
 	if strings.Contains(run.Output(), "\x1b[2m") {
 		t.Error("there are colours, though NO_COLOR is set")
 	}
@@ -68,10 +67,9 @@ func TestStatusLineGoesWithTheRun(t *testing.T) {
 	run := runAtTerminal(t, 60, []string{"TERM=xterm", "NO_COLOR="}, "suite \"quick\"\npeers alice bob\nall init\nlab sleep 500ms\n", "--repeat", "2")
 	run.See("lab sleep 500ms")
 	run.Ends(0)
-	screen := run.Screen()
-	if !strings.HasSuffix(screen, "2 of 2 runs passed") || statusRow.MatchString(screen) {
-		t.Errorf("at the end, the screen is\n%s", screen)
-	}
+	run.Until("the verdict, and no line more", func(screen string) bool {
+		return strings.HasSuffix(screen, "2 of 2 runs passed") && !statusRow.MatchString(screen)
+	})
 	if !strings.Contains(run.Output(), "\x1b[2m") {
 		t.Error("the line was never seen")
 	}
@@ -81,7 +79,8 @@ func TestNoStatusLineOnADumbTerminal(t *testing.T) {
 	t.Parallel()
 	run := runAtTerminal(t, 80, []string{"TERM=dumb"}, "suite \"quick\"\npeers alice\nlab sleep 300ms\n")
 	run.Ends(0)
-	if strings.Contains(run.Output(), "\x1b") || !strings.Contains(run.Screen(), "PASS quick") {
+	run.See("PASS quick")
+	if strings.Contains(run.Output(), "\x1b") {
 		t.Errorf("the output is %q", run.Output())
 	}
 }
