@@ -249,6 +249,7 @@ func (p *Peer) leave(ctx context.Context) (spread bool, err error) {
 
 // drop ends membership without a goodbye, and with it what depends on it.
 func (p *Peer) drop(ctx context.Context) error {
+	p.rememberNow() // what is known of the others, as long as it is
 	var errs []error
 	for _, h := range p.apps {
 		errs = append(errs, h.halt(ctx))

@@ -104,7 +104,10 @@ type Peer struct {
 	joined  bool                // guarded by mu; the members of the roster were joined
 	keeper  *keeper             // guarded by mu; nil before the first contact with the service
 	roster  *bootstrapv1.Roster // guarded by mu; as last seen, nil before
-	saved   []string            // guarded by mu; what Memory was given last
+
+	news   chan struct{} // has room for one; there may be other addresses to remember
+	saving sync.Mutex    // held while Memory is given some
+	saved  []string      // guarded by saving; what Memory was given last
 }
 
 // New makes a peer and starts nothing. services are further gRPC services of the peer's server.
@@ -120,6 +123,7 @@ func New(cfg Config, deps Deps, services ...func(grpc.ServiceRegistrar)) (*Peer,
 		deps:  deps,
 		log:   deps.Log.With().Str("component", "peer").Str("node", cfg.Name).Logger(),
 		step:  make(chan struct{}, 1),
+		news:  make(chan struct{}, 1),
 		clock: membership.NewClock(),
 	}
 	p.ctx, p.stop = context.WithCancel(context.Background())
@@ -156,6 +160,12 @@ func (p *Peer) Start(ctx context.Context) error {
 		return fmt.Errorf("peer %s: %w", p.cfg.Name, err)
 	}
 	p.server.SetServing(true)
+	if p.deps.Memory != nil {
+		p.group.Go(func() error {
+			p.rememberNews()
+			return nil
+		})
+	}
 	return nil
 }
 

@@ -246,6 +246,23 @@ func TestRememberedMembersStandInForTheService(t *testing.T) {
 	})
 }
 
+// TestASlowDiskDoesNotHoldUpTheView checks that members are seen while what is remembered is being written, and that the newest is
+// what stays.
+func TestASlowDiskDoesNotHoldUpTheView(t *testing.T) {
+	inLab(t, func(l *testLab) {
+		memory := &testMemory{slow: make(chan struct{})}
+		alice := l.joined("alice", func(_ *Config, d *Deps) { d.Memory = memory })
+		bob, carol := l.joined("bob"), l.joined("carol")
+		alice.sees("alice", "bob", "carol")
+		close(memory.slow)
+		alice.leave()
+		addrs, err := memory.Load()
+		if want := []string{bob.membership().Addr(), carol.membership().Addr()}; err != nil || !slices.Equal(addrs, want) {
+			t.Errorf("remembered are %v, %v, want %v", addrs, err, want)
+		}
+	})
+}
+
 func TestStepByStepAndWrongOrder(t *testing.T) {
 	inLab(t, func(l *testLab) {
 		alice := l.peer("alice")
@@ -322,6 +339,7 @@ func TestNamesThatAreRefused(t *testing.T) {
 }
 
 type testMemory struct {
+	slow  chan struct{} // when not nil, Save waits until it is closed
 	mu    sync.Mutex
 	addrs []string
 }
@@ -333,6 +351,9 @@ func (m *testMemory) Load() ([]string, error) {
 }
 
 func (m *testMemory) Save(addrs []string) error {
+	if m.slow != nil {
+		<-m.slow
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.addrs = addrs

@@ -123,49 +123,6 @@ func (p *Peer) seeds() []string {
 	return slices.Compact(out)
 }
 
-// remembered are the addresses of an earlier start, without this peer's own.
-func (p *Peer) remembered() []string {
-	if p.deps.Memory == nil {
-		return nil
-	}
-	addrs, err := p.deps.Memory.Load()
-	if err != nil {
-		p.log.Warn().Err(err).Msg("remembered addresses not read")
-	}
-	m := p.membership()
-	return slices.DeleteFunc(addrs, func(a string) bool { return m != nil && a == m.Addr() })
-}
-
-// remember keeps the addresses of the roster and of the oldest live members for the next start.
-func (p *Peer) remember() {
-	if p.deps.Memory == nil {
-		return
-	}
-	// So many that some of them are likely to be there at the next start, and so few that a join
-	// which tries them all stays short.
-	const most = 8
-	addrs := p.rosterAddrs()
-	for _, m := range p.Members() {
-		if live(m) && !m.Self && len(addrs) < most && !slices.Contains(addrs, m.Addr) {
-			addrs = append(addrs, m.Addr)
-		}
-	}
-	p.mu.Lock()
-	// Nothing is forgotten when nobody is there: the last one of a group may be back before the others.
-	same := len(addrs) == 0 || slices.Equal(addrs, p.saved)
-	p.mu.Unlock()
-	if same {
-		return
-	}
-	if err := p.deps.Memory.Save(addrs); err != nil {
-		p.log.Warn().Err(err).Msg("addresses not remembered")
-		return
-	}
-	p.mu.Lock()
-	p.saved = addrs
-	p.mu.Unlock()
-}
-
 // rosterEntry is a member as an entry of the roster.
 func rosterEntry(m app.Member) (*bootstrapv1.Peer, error) {
 	host, port, err := net.SplitHostPort(m.Addr)

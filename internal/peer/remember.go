@@ -1,0 +1,76 @@
+package peer
+
+import (
+	"slices"
+	"time"
+)
+
+// rememberPause is between two times that Memory is given addresses: when fifty join at once, each of their disks would
+// be written to eight times.
+const rememberPause = time.Second
+
+// remembered are the addresses of an earlier start, without this peer's own.
+func (p *Peer) remembered() []string {
+	if p.deps.Memory == nil {
+		return nil
+	}
+	addrs, err := p.deps.Memory.Load()
+	if err != nil {
+		p.log.Warn().Err(err).Msg("remembered addresses not read")
+	}
+	m := p.membership()
+	return slices.DeleteFunc(addrs, func(a string) bool { return m != nil && a == m.Addr() })
+}
+
+// remember has the addresses kept soon that are known then. It does not wait for the disk: membership tells of changes
+// from the goroutine that owns the view.
+func (p *Peer) remember() {
+	select {
+	case p.news <- struct{}{}:
+	default:
+	}
+}
+
+// rememberNews keeps the addresses when there may be others, until the peer closes.
+func (p *Peer) rememberNews() {
+	for {
+		select {
+		case <-p.news:
+		case <-p.ctx.Done():
+			return
+		}
+		p.rememberNow()
+		select {
+		case <-time.After(rememberPause):
+		case <-p.ctx.Done():
+			return
+		}
+	}
+}
+
+// rememberNow keeps the addresses of the roster and of the oldest live members for the next start.
+func (p *Peer) rememberNow() {
+	if p.deps.Memory == nil {
+		return
+	}
+	p.saving.Lock()
+	defer p.saving.Unlock()
+	// So many that some of them are likely to be there at the next start, and so few that a join
+	// which tries them all stays short.
+	const most = 8
+	addrs := p.rosterAddrs()
+	for _, m := range p.Members() {
+		if live(m) && !m.Self && len(addrs) < most && !slices.Contains(addrs, m.Addr) {
+			addrs = append(addrs, m.Addr)
+		}
+	}
+	// Nothing is forgotten when nobody is there: the last one of a group may be back before the others.
+	if len(addrs) == 0 || slices.Equal(addrs, p.saved) {
+		return
+	}
+	if err := p.deps.Memory.Save(addrs); err != nil {
+		p.log.Warn().Err(err).Msg("addresses not remembered")
+		return
+	}
+	p.saved = addrs
+}
