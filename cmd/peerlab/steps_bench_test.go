@@ -90,6 +90,14 @@ func runForReport(b *testing.B, path, suite string, flags ...string) *report.Run
 	if err := json.Unmarshal(text, &run); err != nil {
 		b.Fatal(err)
 	}
+	events, err := os.Open(filepath.Join(dir, "report", "events.jsonl"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer events.Close()
+	if run.Events, err = report.ReadEvents(events); err != nil {
+		b.Fatal(err)
+	}
 	return &run
 }
 
