@@ -15,9 +15,10 @@ import (
 )
 
 // Memory is a network in memory, for tests and for the simulation. Each host of it has an address of its own and is a Network.
-// Nothing in it takes time, and all waiting is on channels, so that it runs in virtual time (testing/synctest).
+// Nothing in it takes time unless Ways says so, and all waiting is on channels, so that it runs in virtual time (testing/synctest).
 type Memory struct {
 	dropped atomic.Uint64
+	ways    *ways // nil when nothing takes time
 
 	mu        sync.Mutex
 	packets   map[string]*packetConn  // guarded by mu; by host:port
@@ -274,6 +275,9 @@ func (h host) dial(ctx context.Context, addr string) (*conn, error) {
 		case <-ctx.Done():
 			return nil, dialError(ctx)
 		}
+	}
+	if err := h.memory.shakeHands(ctx, h.ip, ip); err != nil {
+		return nil, err
 	}
 	near, far, l, err := h.connect(addr)
 	if err != nil {

@@ -77,14 +77,13 @@ func (c *packetConn) WriteTo(b []byte, to net.Addr) (int, error) {
 	if ok {
 		ok, _ = m.link(c.addr.host(), dest.addr.host())
 	}
+	dropped := 1
 	if ok {
-		select {
-		case dest.queue <- packet{from: c.addr, data: append([]byte(nil), b...)}:
-			return len(b), nil
-		default:
-		}
+		dropped = m.send(packet{from: c.addr, data: append([]byte(nil), b...)}, dest)
 	}
-	m.dropped.Add(1)
+	if dropped > 0 {
+		m.dropped.Add(uint64(dropped))
+	}
 	return len(b), nil
 }
 

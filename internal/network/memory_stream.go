@@ -86,20 +86,28 @@ func (c *conn) Read(b []byte) (int, error) {
 			ok = false
 		}
 		var more <-chan struct{}
+		var due *time.Timer
+		var arrives <-chan time.Time
 		if ok {
-			n, err, wait := c.in.take(b)
+			n, err, wait, left := c.in.take(b)
 			if wait == nil {
 				return n, err
 			}
 			more, healed = wait, nil
+			if left > 0 {
+				due = time.NewTimer(left)
+				more, arrives = nil, due.C // nothing overtakes on a connection
+			}
 		}
 		select {
+		case <-arrives:
 		case <-more:
 		case <-healed:
-		case <-c.in.abandoned:
-			return 0, net.ErrClosed
-		case <-c.readBy.passed():
-			return 0, os.ErrDeadlineExceeded
+		case <-c.in.abandoned: // told by take
+		case <-c.readBy.passed(): // told at the top
+		}
+		if due != nil {
+			due.Stop()
 		}
 	}
 }
@@ -122,7 +130,7 @@ func (c *conn) Write(b []byte) (int, error) {
 				return written, os.ErrDeadlineExceeded
 			}
 		}
-		n, err, wait := c.out.put(b[written:])
+		n, err, wait := c.out.put(b[written:], c.memory.due(c.local.host(), c.remote.host()))
 		written += n
 		if err != nil || written == len(b) {
 			return written, err
@@ -137,7 +145,7 @@ func (c *conn) Write(b []byte) (int, error) {
 
 // Close ends both directions: what was written can still be read by the other end, and what it writes is refused.
 func (c *conn) Close() error {
-	c.out.end(io.EOF)
+	c.out.endAt(io.EOF, c.memory.due(c.local.host(), c.remote.host()))
 	c.in.abandon()
 	c.readBy.set(time.Time{})
 	c.writeBy.set(time.Time{})
@@ -180,35 +188,80 @@ type pipe struct {
 
 	mu     sync.Mutex
 	buf    []byte        // guarded by mu
+	parts  []part        // guarded by mu; of buf, those that have not arrived yet, and the rest before them
+	last   time.Time     // guarded by mu; when the newest part arrives
+	endDue time.Time     // guarded by mu; when the end does
 	ended  error         // guarded by mu; what the reader gets at last; nil while the writer has not closed
 	broken bool          // guarded by mu; the reader has closed
 	moved  chan struct{} // guarded by mu; closed and replaced at each change
 }
 
+// part is a piece of what is on its way.
+type part struct {
+	n   int
+	due time.Time
+}
+
 func newPipe() *pipe { return &pipe{abandoned: make(chan struct{}), moved: make(chan struct{})} }
 
-// take reads what there is; with nothing there yet, wait is closed when that changes.
-func (p *pipe) take(b []byte) (n int, err error, wait <-chan struct{}) { //nolint:revive // the error is not the outcome of waiting
+// take reads what has arrived; with nothing there yet, wait is closed when that changes, and left is after what time the next part arrives, if
+// one is on its way.
+func (p *pipe) take(b []byte) (n int, err error, wait <-chan struct{}, left time.Duration) { //nolint:revive // the error is not the outcome of waiting
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	switch {
-	case p.broken:
-		return 0, net.ErrClosed, nil
-	case len(p.buf) > 0 || len(b) == 0:
-		n = copy(b, p.buf)
-		if p.buf = p.buf[n:]; len(p.buf) == 0 {
-			p.buf = nil // large ones are not kept
-		}
-		p.signal()
-		return n, nil, nil
-	case p.ended != nil:
-		return 0, p.ended, nil
+	if p.broken {
+		return 0, net.ErrClosed, nil, 0
 	}
-	return 0, nil, p.moved
+	here, left := p.arrived()
+	switch {
+	case here > 0 || len(b) == 0:
+		n = copy(b, p.buf[:here])
+		p.drain(n)
+		p.signal()
+		return n, nil, nil, 0
+	case len(p.buf) > 0:
+		return 0, nil, p.moved, left
+	case p.ended != nil:
+		if left := time.Until(p.endDue); !p.endDue.IsZero() && left > 0 {
+			return 0, nil, p.moved, left
+		}
+		return 0, p.ended, nil, 0
+	}
+	return 0, nil, p.moved, 0
+}
+
+// arrived counts the bytes that have arrived, and says after what time the next do. The lock is held.
+func (p *pipe) arrived() (n int, left time.Duration) {
+	if len(p.parts) == 0 {
+		return len(p.buf), 0
+	}
+	now := time.Now()
+	for _, part := range p.parts {
+		if left := part.due.Sub(now); left > 0 {
+			return n, left
+		}
+		n += part.n
+	}
+	return n, 0
+}
+
+// drain takes n bytes out. The lock is held.
+func (p *pipe) drain(n int) {
+	if p.buf = p.buf[n:]; len(p.buf) == 0 {
+		p.buf, p.parts = nil, nil // large ones are not kept
+		return
+	}
+	for len(p.parts) > 0 && n > 0 {
+		took := min(n, p.parts[0].n)
+		n -= took
+		if p.parts[0].n -= took; p.parts[0].n == 0 {
+			p.parts = p.parts[1:]
+		}
+	}
 }
 
 // put writes what there is room for; when that is not all, wait is closed when there is more room.
-func (p *pipe) put(b []byte) (n int, err error, wait <-chan struct{}) { //nolint:revive // as above
+func (p *pipe) put(b []byte, due time.Time) (n int, err error, wait <-chan struct{}) { //nolint:revive // as above
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	switch {
@@ -220,17 +273,34 @@ func (p *pipe) put(b []byte) (n int, err error, wait <-chan struct{}) { //nolint
 	n = min(len(b), window-len(p.buf))
 	p.buf = append(p.buf, b[:n]...)
 	if n > 0 {
+		if !due.IsZero() {
+			p.parts = append(p.parts, part{n, p.after(due)})
+		}
 		p.signal()
 	}
 	return n, nil, p.moved
 }
 
-// end lets the reader get err after what was written; the first end counts.
-func (p *pipe) end(err error) {
+// after is when something arrives that would at due, but not before what is on its way. The lock is held.
+func (p *pipe) after(due time.Time) time.Time {
+	if due.After(p.last) {
+		p.last = due
+	}
+	return p.last
+}
+
+// end lets the reader get err after what was written, at once; the first end counts.
+func (p *pipe) end(err error) { p.endAt(err, time.Time{}) }
+
+// endAt is end, which arrives at its time.
+func (p *pipe) endAt(err error, due time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.ended == nil {
 		p.ended = err
+		if !due.IsZero() {
+			p.endDue = p.after(due)
+		}
 	}
 	p.signal()
 }
@@ -239,7 +309,7 @@ func (p *pipe) end(err error) {
 func (p *pipe) drop() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.buf = nil
+	p.buf, p.parts = nil, nil
 	p.signal()
 }
 
@@ -248,7 +318,7 @@ func (p *pipe) abandon() {
 	defer p.mu.Unlock()
 	if !p.broken {
 		p.broken = true
-		p.buf = nil
+		p.buf, p.parts = nil, nil
 		close(p.abandoned)
 		p.signal()
 	}

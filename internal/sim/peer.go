@@ -98,7 +98,7 @@ type process struct {
 	sim  *simulation
 	name string
 	ip   string
-	host network.Network // what the coordinator is reached over: without distance or faults
+	host network.Network // without faults
 	tail *tail
 	stop context.CancelCauseFunc
 	done chan struct{}
@@ -134,10 +134,8 @@ func (p *process) make() error {
 	if err != nil {
 		return err
 	}
-	faults, err := p.network()
-	if err != nil {
-		return err
-	}
+	faults := network.NewFaults(p.host, s.spec.Seed)
+	p.closers = append(p.closers, faults.Close)
 	conn, err := node.Dial(faults, unprotected(), s.bootstrap)
 	if err != nil {
 		return err
@@ -160,25 +158,6 @@ func (p *process) make() error {
 		Deps: deps, Values: values, Logs: logs, Output: output, NoShell: "this is a simulation, and not a machine",
 	})
 	return err
-}
-
-// network is what the peer sends over: the host, at its distance from others, and on top what faults the suite makes.
-func (p *process) network() (*network.Faults, error) {
-	rules, err := profile(p.sim.spec.Profile, p.name, p.sim.suite.Peers)
-	if err != nil {
-		return nil, err
-	}
-	distance := network.NewFaults(p.host, p.sim.spec.Seed)
-	p.closers = append(p.closers, distance.Close)
-	distance.Bind(p.name, p.sim.places.who, nil)
-	for _, r := range rules {
-		if _, err := distance.Set(r); err != nil {
-			return nil, err
-		}
-	}
-	faults := network.NewFaults(distance, p.sim.spec.Seed)
-	p.closers = append(p.closers, faults.Close)
-	return faults, nil
 }
 
 // live is the peer's life, up to its end.

@@ -2,7 +2,6 @@ package sim
 
 import (
 	"fmt"
-	"net"
 	"sync"
 
 	"peerlab.example/peerlab/internal/network"
@@ -18,18 +17,27 @@ const (
 type places struct {
 	memory *network.Memory
 
-	mu    sync.Mutex
-	names map[string]string // guarded by mu; by address
-	ips   map[string]string // guarded by mu; by name
+	mu      sync.Mutex
+	ips     map[string]string // guarded by mu; by name
+	numbers map[string]int    // guarded by mu; by address
 }
 
-func newPlaces() *places {
-	p := &places{memory: network.NewMemory(), names: map[string]string{}, ips: map[string]string{}}
-	p.put(network.Bootstrap, bootstrapIP)
+// newPlaces has the bootstrap service as its first host.
+func newPlaces(profile string, seed uint64) *places {
+	p := &places{memory: network.NewMemory(), ips: map[string]string{network.Bootstrap: bootstrapIP}, numbers: map[string]int{bootstrapIP: 0}}
+	p.memory.Ways(seed, func(from, to string) network.Way { return p.way(profile, from, to) })
 	return p
 }
 
-func (p *places) put(name, ip string) { p.names[ip], p.ips[name] = name, ip }
+// way is none to the coordinator, which no peer of a real lab would share its network with.
+func (p *places) way(profile, from, to string) network.Way {
+	if from == coordinatorIP || to == coordinatorIP {
+		return network.Way{}
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return way(profile, p.numbers[from], p.numbers[to])
+}
 
 // ip is the address of a peer, the same in each of its lives.
 func (p *places) ip(name string) string {
@@ -37,18 +45,8 @@ func (p *places) ip(name string) string {
 	defer p.mu.Unlock()
 	if p.ips[name] == "" {
 		n := len(p.ips)
-		p.put(name, fmt.Sprintf("10.%d.%d.%d", n>>16, n>>8&0xff, n&0xff))
+		ip := fmt.Sprintf("10.%d.%d.%d", n>>16, n>>8&0xff, n&0xff)
+		p.ips[name], p.numbers[ip] = ip, n
 	}
 	return p.ips[name]
-}
-
-// who is the name of the host with that host:port, or "".
-func (p *places) who(addr string) string {
-	ip, _, err := net.SplitHostPort(addr)
-	if err != nil {
-		return ""
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.names[ip]
 }

@@ -15,10 +15,7 @@ const DefaultProfile = "lan"
 // Profiles are how far away hosts are from each other.
 func Profiles() []string { return []string{"lan", "wan", "lossy"} }
 
-// region is a part of the world. Hosts are put into regions in turn.
-type region int
-
-// regions are how many there are: the east and the west of the United States, Europe, South America, and south-east Asia.
+// regions are how many parts of the world there are, into which hosts are put in turn: the east and the west of the United States, Europe, South America, and south-east Asia.
 const regions = 5
 
 // oneWay is half the round trip between regions in milliseconds: medians between the regions us-east-1, us-west-1, eu-central-1,
@@ -34,46 +31,22 @@ var oneWay = [regions][regions]float64{
 // jitter is the part of a latency by which it varies.
 const jitter = 0.1
 
-// profile are the rules that the links of one host have by nature, under all faults. all are the names of all peers, in order.
-func profile(name, self string, all []string) ([]network.Rule, error) {
-	lan := network.Rule{Kind: network.Latency, Delay: 300 * time.Microsecond, Jitter: 200 * time.Microsecond}
-	switch name {
-	case "", "lan":
-		return []network.Rule{lan}, nil
-	case "lossy":
-		return []network.Rule{
-			{Kind: network.Latency, Delay: 20 * time.Millisecond, Jitter: 15 * time.Millisecond},
-			{Kind: network.Loss, Percent: 2},
-			{Kind: network.Reorder, Percent: 1, Channels: []network.Channel{network.Packets}},
-			{Kind: network.Duplicate, Percent: 0.5, Channels: []network.Channel{network.Packets}},
-		}, nil
+// way is what the way between two hosts is like in a profile; n and m are their numbers.
+func way(profile string, n, m int) network.Way {
+	switch profile {
 	case "wan":
-		return wan(self, all), nil
+		delay := time.Duration(oneWay[n%regions][m%regions] * float64(time.Millisecond))
+		return network.Way{Delay: delay, Jitter: time.Duration(float64(delay) * jitter)}
+	case "lossy":
+		return network.Way{Delay: 20 * time.Millisecond, Jitter: 15 * time.Millisecond, Lost: 0.02, Twice: 0.005, Overtaken: 0.01}
 	}
-	return nil, fmt.Errorf("network profile %q is none of %s", name, strings.Join(Profiles(), ", "))
+	return network.Way{Delay: 300 * time.Microsecond, Jitter: 200 * time.Microsecond}
 }
 
-// wan are the rules of one host: to each region and from it.
-func wan(self string, all []string) []network.Rule {
-	hosts := slices.Concat([]string{network.Bootstrap}, all)
-	var in [regions][]string
-	home := region(0)
-	for i, name := range hosts {
-		if name == self {
-			home = region(i % regions)
-			continue
-		}
-		in[i%regions] = append(in[i%regions], name)
+// checkProfile refuses a name that is none; empty is DefaultProfile.
+func checkProfile(name string) error {
+	if name == "" || slices.Contains(Profiles(), name) {
+		return nil
 	}
-	var rules []network.Rule
-	for r, names := range in {
-		if len(names) == 0 {
-			continue
-		}
-		delay := time.Duration(oneWay[home][r] * float64(time.Millisecond))
-		rules = append(rules, network.Rule{
-			Kind: network.Latency, Delay: delay, Jitter: time.Duration(float64(delay) * jitter), Groups: [][]string{{self}, names},
-		})
-	}
-	return rules
+	return fmt.Errorf("network profile %q is none of %s", name, strings.Join(Profiles(), ", "))
 }

@@ -25,16 +25,16 @@ const RunnerName = "sim"
 // be made; else the error says why not every step was tried. When Run returns, all that it started has been told to end, and
 // memberlist's last probes end within a minute.
 func Run(ctx context.Context, spec *Spec, apps []func() app.App, out io.Writer) (outcome *Outcome, err error) {
+	if err := checkProfile(spec.Profile); err != nil {
+		return nil, err
+	}
 	suite, err := parse(spec, apps)
 	if err != nil {
 		return nil, err
 	}
-	s := &simulation{spec: spec, suite: suite, apps: apps, places: newPlaces(), tails: map[string]*tail{}}
+	s := &simulation{spec: spec, suite: suite, apps: apps, places: newPlaces(spec.Profile, spec.Seed), tails: map[string]*tail{}}
 	for _, name := range suite.Peers {
 		s.places.ip(name) // in the order of the suite, so that each has its address whoever is started first
-	}
-	if err := s.check(); err != nil {
-		return nil, err
 	}
 	defer func() { err = errors.Join(err, s.close()) }()
 	coordinator, err := s.coordinator(ctx, out)
@@ -57,14 +57,6 @@ func parse(spec *Spec, apps []func() app.App) (*testcoord.Suite, error) {
 		return nil, err
 	}
 	return testcoord.ParseWith(spec.File, src, testcoord.ParseOptions{Table: table, Read: spec.read, Params: spec.Params, Runner: RunnerName})
-}
-
-// check finds what is wrong with a spec before anything is started.
-func (s *simulation) check() error {
-	if _, err := profile(s.spec.Profile, "", s.suite.Peers); err != nil {
-		return err
-	}
-	return nil
 }
 
 // coordinator starts the bootstrap service and the coordinator.
