@@ -133,7 +133,7 @@ func (s *session) open(ctx context.Context) (err error) {
 // run runs a suite on the runner that the user wants.
 func (s *session) run(ctx context.Context, std Stdio, f *runFlags, suite *testcoord.Suite, seen *sight) (*report.Run, error) {
 	if s.sim != nil {
-		return simulate(ctx, std, f, s.sim, suite)
+		return simulate(ctx, std, f, s.sim, suite, seen)
 	}
 	return runSuite(ctx, std, f, s.security, s.log, suite, seen)
 }

@@ -116,11 +116,12 @@ func (f *runFlags) specOf(suite *testcoord.Suite, color bool) (*sim.Spec, error)
 }
 
 // simulate runs one suite in a simulation.
-func simulate(ctx context.Context, std Stdio, f *runFlags, s simulator, suite *testcoord.Suite) (*report.Run, error) {
+func simulate(ctx context.Context, std Stdio, f *runFlags, s simulator, suite *testcoord.Suite, seen *sight) (*report.Run, error) {
 	spec, err := f.specOf(suite, isTerminal(std.Out) && wantColor())
 	if err != nil {
 		return nil, err
 	}
+	spec.Observer = seen.observer()
 	var text bytes.Buffer
 	outcome, err := s.run(ctx, spec, io.MultiWriter(std.Out, &text))
 	if outcome == nil {
@@ -138,7 +139,9 @@ func simulate(ctx context.Context, std Stdio, f *runFlags, s simulator, suite *t
 // verify runs a spec again, and tells where it differs.
 func verify(ctx context.Context, s simulator, spec *sim.Spec, first *sim.Outcome, text []byte) error {
 	var again bytes.Buffer
-	second, err := s.run(ctx, spec, &again)
+	unseen := *spec
+	unseen.Observer = nil
+	second, err := s.run(ctx, &unseen, &again)
 	if err != nil {
 		return err
 	}

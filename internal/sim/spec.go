@@ -30,6 +30,11 @@ type Spec struct {
 	StepTimeout               time.Duration
 	// LogLevel is that of the peers' logs; empty is info.
 	LogLevel string
+
+	// Observer is told what happens, as it happens; nil is nobody. It is not part of what the run depends on.
+	Observer testcoord.Observer `json:"-"`
+	// Watched tells a guest that there is one.
+	Watched bool
 }
 
 // Outcome is what is known of a simulation.

@@ -19,6 +19,7 @@ import (
 const (
 	frameText    = 't' // what a person watches
 	frameOutcome = 'o' // a wireOutcome, once, at the end
+	frameTold    = 'w' // a told, when somebody observes the run
 	frameHead    = 5
 	// frameMost bounds a frame, so that a broken guest is an error and not all of the memory.
 	frameMost = 1 << 30
@@ -29,6 +30,9 @@ func Guest(in io.Reader, out io.Writer, run func(*Spec, io.Writer) (*Outcome, er
 	var spec Spec
 	if err := json.NewDecoder(in).Decode(&spec); err != nil {
 		return fmt.Errorf("read the spec: %w", err)
+	}
+	if spec.Watched {
+		spec.Observer = &teller{to: out}
 	}
 	outcome, err := run(&spec, frames{out})
 	data, wrong := encode(outcome, err)
@@ -48,12 +52,10 @@ func (f frames) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
+// writeFrame writes at once: several goroutines of a guest write.
 func writeFrame(w io.Writer, kind byte, data []byte) error {
 	head := binary.BigEndian.AppendUint32([]byte{kind}, uint32(len(data))) //nolint:gosec // far below 4 GiB
-	if _, err := w.Write(head); err != nil {
-		return err
-	}
-	_, err := w.Write(data)
+	_, err := w.Write(append(head, data...))
 	return err
 }
 
@@ -76,6 +78,22 @@ type wireEvent struct {
 	Event []byte
 }
 
+func eventOf(e invariant.Entry) (wireEvent, error) {
+	data, err := proto.MarshalOptions{Deterministic: true}.Marshal(e.Event)
+	if err != nil {
+		return wireEvent{}, fmt.Errorf("event of %s: %w", e.Peer, err)
+	}
+	return wireEvent{Peer: e.Peer, At: e.At, Event: data}, nil
+}
+
+func (w wireEvent) entry() (invariant.Entry, error) {
+	e := &eventv1.Event{}
+	if err := proto.Unmarshal(w.Event, e); err != nil {
+		return invariant.Entry{}, fmt.Errorf("event of %s: %w", w.Peer, err)
+	}
+	return invariant.Entry{Peer: w.Peer, At: w.At, Event: e}, nil
+}
+
 func encode(o *Outcome, err error) ([]byte, error) {
 	w := wireOutcome{Made: o != nil}
 	if err != nil {
@@ -84,11 +102,11 @@ func encode(o *Outcome, err error) ([]byte, error) {
 	if o != nil {
 		w.Result, w.Lives, w.End, w.Missed, w.Logs = o.Result, o.Log.Lives, o.Log.End, o.Missed, o.Logs
 		for _, e := range o.Log.Entries {
-			data, err := proto.MarshalOptions{Deterministic: true}.Marshal(e.Event)
+			sent, err := eventOf(e)
 			if err != nil {
-				return nil, fmt.Errorf("event of %s: %w", e.Peer, err)
+				return nil, err
 			}
-			w.Events = append(w.Events, wireEvent{Peer: e.Peer, At: e.At, Event: data})
+			w.Events = append(w.Events, sent)
 		}
 	}
 	return json.Marshal(w)
@@ -97,12 +115,13 @@ func encode(o *Outcome, err error) ([]byte, error) {
 // Reader takes what a guest writes, in any pieces, and hands on its text as it comes.
 type Reader struct {
 	text    io.Writer
+	to      testcoord.Observer // may be nil
 	rest    []byte
 	outcome []byte
 }
 
-// NewReader returns a reader that writes text there.
-func NewReader(text io.Writer) *Reader { return &Reader{text: text} }
+// NewReader returns a reader that writes text there, and tells the observer, which may be nil.
+func NewReader(text io.Writer, to testcoord.Observer) *Reader { return &Reader{text: text, to: to} }
 
 // Write takes a piece.
 func (r *Reader) Write(b []byte) (int, error) {
@@ -119,6 +138,10 @@ func (r *Reader) Write(b []byte) (int, error) {
 		switch kind {
 		case frameText:
 			if _, err := r.text.Write(data); err != nil {
+				return 0, err
+			}
+		case frameTold:
+			if err := tell(r.to, data); err != nil {
 				return 0, err
 			}
 		case frameOutcome:
@@ -152,11 +175,11 @@ func (r *Reader) Outcome() (*Outcome, error) {
 	}
 	o := &Outcome{Result: w.Result, Log: invariant.Log{Lives: w.Lives, End: w.End}, Missed: w.Missed, Logs: w.Logs}
 	for _, e := range w.Events {
-		decoded := &eventv1.Event{}
-		if err := proto.Unmarshal(e.Event, decoded); err != nil {
-			return nil, fmt.Errorf("event of %s: %w", e.Peer, err)
+		entry, err := e.entry()
+		if err != nil {
+			return nil, err
 		}
-		o.Log.Entries = append(o.Log.Entries, invariant.Entry{Peer: e.Peer, At: e.At, Event: decoded})
+		o.Log.Entries = append(o.Log.Entries, entry)
 	}
 	return o, err
 }

@@ -36,9 +36,13 @@ func Run(ctx context.Context, spec *sim.Spec, apps []func() app.App, text io.Wri
 			err = errors.Join(err, fmt.Errorf("the simulation cannot go on, with seed %d: %v\n%s", spec.Seed, p, debug.Stack()))
 		}
 	}()
+	inner := *spec
+	observer, end := outside(spec.Observer)
+	defer end()
+	inner.Observer = observer
 	synctest.Test(new(testing.T), func(*testing.T) {
 		begin := time.Now()
-		outcome, err = bubble(ctx, spec, apps, text)
+		outcome, err = bubble(ctx, &inner, apps, text)
 		stats.Virtual = time.Since(begin)
 		<-time.After(sim.Settle)
 	})

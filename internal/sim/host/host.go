@@ -85,12 +85,14 @@ func (e *PanicError) Error() string {
 
 // Run runs a spec. text gets what a person watches, as it happens. When ctx ends, so does the guest where it next looks at its clock.
 func (h *Host) Run(ctx context.Context, spec *sim.Spec, text io.Writer) (*sim.Outcome, Stats, error) {
-	in, err := json.Marshal(spec)
+	sent := *spec
+	sent.Watched = spec.Observer != nil
+	in, err := json.Marshal(&sent)
 	if err != nil {
 		return nil, Stats{}, err
 	}
 	var c clock
-	reader, stderr := sim.NewReader(text), &bytes.Buffer{}
+	reader, stderr := sim.NewReader(text, spec.Observer), &bytes.Buffer{}
 	stop := func() {
 		if ctx.Err() != nil {
 			panic(sys.NewExitError(exitStopped))

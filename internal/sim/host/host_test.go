@@ -9,12 +9,15 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
 
+	"peerlab.example/peerlab/internal/invariant"
 	"peerlab.example/peerlab/internal/sim"
 	"peerlab.example/peerlab/internal/sim/guest"
+	"peerlab.example/peerlab/internal/testcoord"
 )
 
 // shared is the guest of all tests, which takes long to build and to compile.
@@ -121,6 +124,36 @@ func TestStandsStill(t *testing.T) {
 		t.Errorf("%v\n%s", err, text)
 	}
 }
+
+// TestObserved checks that one outside of the guest is told as it happens.
+func TestObserved(t *testing.T) {
+	t.Parallel()
+	h, err := shared()
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := &watcher{}
+	spec := &sim.Spec{File: "x.lab", Sources: map[string][]byte{"x.lab": []byte("peers alice bob\nall init\nlab kill bob\n")}, Gossip: "fast", Observer: seen}
+	var before int
+	o, _, err := h.Run(t.Context(), spec, writer(func(b []byte) {
+		if bytes.Contains(b, []byte("PASS")) {
+			before = seen.events
+		}
+	}))
+	if err != nil || seen.runs != 1 || seen.lives != 4 || seen.steps != 4 || before < 3 || seen.events != len(o.Log.Entries) {
+		t.Errorf("%v %+v, %d events before the end", err, seen, before)
+	}
+}
+
+// watcher counts what it is told.
+type watcher struct{ runs, lives, events, steps int }
+
+func (w *watcher) RunBegins(time.Time)             { w.runs++ }
+func (w *watcher) LifeBegins(invariant.Life)       { w.lives++ }
+func (w *watcher) LifeEnds(invariant.Life)         { w.lives++ }
+func (w *watcher) EventTaken(invariant.Entry)      { w.events++ }
+func (w *watcher) StepBegins(testcoord.StepRecord) { w.steps++ }
+func (w *watcher) StepEnds(testcoord.StepRecord)   { w.steps++ }
 
 type writer func([]byte)
 
