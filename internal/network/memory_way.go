@@ -115,7 +115,7 @@ func (m *Memory) send(p packet, to *packetConn) (dropped int) {
 		}
 		time.AfterFunc(late, func() {
 			if n := to.arrive(p); n > 0 {
-				m.dropped.Add(uint64(n)) //nolint:gosec // 1
+				m.dropped.Add(uint64(n))
 			}
 		})
 	}
