@@ -1,10 +1,14 @@
 package invariant_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"google.golang.org/protobuf/testing/protocmp"
 
 	"peerlab.example/peerlab/internal/invariant"
 	eventv1 "peerlab.example/peerlab/proto/peerlab/event/v1"
@@ -278,5 +282,26 @@ func TestMany(t *testing.T) {
 	c, _ := invariant.Find("no-duplicates")
 	if got := c.Run(r.Log, 0); len(got) != invariant.Most {
 		t.Errorf("%d violations", len(got))
+	}
+}
+
+// TestViolationsAreSent hands what was found on, as a simulation does.
+func TestViolationsAreSent(t *testing.T) {
+	t.Parallel()
+	r := newRun(20, "alice", "bob")
+	r.all(1, "alice", "bob")
+	r.lost(7, "alice", "bob", 1)
+	c, _ := invariant.Find("no-false-death")
+	want := c.Run(r.Log, 0)
+	data, err := json.Marshal(want)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []invariant.Violation
+	if err := json.Unmarshal(data, &got); err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(want, got, protocmp.Transform()); d != "" || len(want) != 1 {
+		t.Errorf("%d violations; %s", len(want), d)
 	}
 }
