@@ -221,6 +221,16 @@ func TestChecks(t *testing.T) {
 			r.joined(12.5, "carol", "alice", 1)
 			r.joined(12.5, "carol", "bob", 1)
 		}, nil},
+		{"who hears late of the end of its own former start", "views-agree", func(r *run) {
+			r.all(1, "alice", "bob")
+			r.left(2, "alice", "bob", 1)
+			r.left(2, "bob", "bob", 1)
+			r.joined(3, "bob", "bob", 2)
+			r.joined(3, "bob", "alice", 1)
+			r.joined(3, "alice", "bob", 2)
+			r.joined(4, "bob", "bob", 1)
+			r.left(5, "bob", "bob", 1)
+		}, nil},
 		{"who has not joined has no view", "views-agree", func(r *run) { r.all(1, "alice", "bob") }, nil},
 		{"while a fault is active, views may differ", "views-agree", func(r *run) {
 			r.all(1, "alice", "bob", "carol")

@@ -182,6 +182,7 @@ func membership(c *eventv1.Command) bool {
 type beliefs struct {
 	alive map[string]map[string]bool
 	last  Entry
+	own   string // the id under which the peer itself has joined
 }
 
 // names are those of which a start is alive.
@@ -238,10 +239,14 @@ func (l *log) believe(views map[string]*beliefs, e Entry) {
 		return
 	}
 	b := views[e.Peer]
-	// A new start remembers nothing, and neither does who has left.
-	if b == nil || b.last.At < l.stayOf(e).from || !alive && m.GetPeer() == e.Peer {
+	// A new start remembers nothing, and neither does who has left. What becomes of an earlier start of its own is news like any other.
+	self := m.GetPeer() == e.Peer
+	if b == nil || b.last.At < l.stayOf(e).from || self && !alive && (b.own == "" || b.own == m.GetId()) {
 		b = &beliefs{alive: map[string]map[string]bool{}}
 		views[e.Peer] = b
+	}
+	if self && alive && b.own == "" {
+		b.own = m.GetId()
 	}
 	if b.alive[m.GetPeer()] == nil {
 		b.alive[m.GetPeer()] = map[string]bool{}

@@ -128,6 +128,7 @@ func fakeTable(p *fakePeer) *command.Table {
 			return nil, nil
 		}),
 		spec("bootstrap list", nil, nothing), spec("broadcast add", text, nothing), spec("broadcast del", text, nothing), spec("broadcast list", nil, nothing),
+		spec("member leave", nil, nothing),
 		spec("member count", nil, func(context.Context, *app.Env, app.Args) (any, error) { return 3, nil }),
 		spec("member list", nil, func(context.Context, *app.Env, app.Args) (any, error) {
 			t := &app.Table{Columns: []string{"name", "state"}}

@@ -23,6 +23,7 @@ type view map[string]*member
 type member struct {
 	starts map[string]app.State // by id
 	last   app.State            // of the start that changed last
+	own    string               // the id under which the peer itself has joined, if this is its own name
 }
 
 func (m *member) state() app.State {
@@ -52,7 +53,8 @@ func memberEvent(e *eventv1.Event) (app.Change, *eventv1.Member) {
 	return "", nil
 }
 
-// fold takes an event in. Who leaves the group itself knows nothing of the others any more.
+// fold takes an event in. Who leaves the group itself knows nothing of the others any more. That an earlier start of it has left is
+// news like any other.
 func (v view) fold(e *eventv1.Event) {
 	change, about := memberEvent(e)
 	var s app.State
@@ -65,7 +67,7 @@ func (v view) fold(e *eventv1.Event) {
 		s = app.Lost
 	case app.HasLeft:
 		s = app.Left
-		if about.GetPeer() == e.GetNode() {
+		if m := v[about.GetPeer()]; about.GetPeer() == e.GetNode() && (m == nil || m.own == "" || m.own == about.GetId()) {
 			clear(v)
 		}
 	default:
@@ -75,6 +77,9 @@ func (v view) fold(e *eventv1.Event) {
 	if m == nil {
 		m = &member{starts: map[string]app.State{}}
 		v[about.GetPeer()] = m
+	}
+	if change == app.Joined && about.GetPeer() == e.GetNode() && m.own == "" {
+		m.own = about.GetId()
 	}
 	m.starts[about.GetId()], m.last = s, s
 }

@@ -37,3 +37,33 @@ func TestViewOfRestarts(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+// TestViewOfOneWhoHearsOfItsFormerStart checks that a peer which has left and joined again keeps its view when others tell it late what has
+// become of its first start.
+func TestViewOfOneWhoHearsOfItsFormerStart(t *testing.T) {
+	t.Parallel()
+	joined := func(name, id string) *eventv1.Event {
+		return &eventv1.Event{Node: "bob", What: &eventv1.Event_Joined{Joined: &eventv1.Member{Peer: name, Id: id}}}
+	}
+	left := func(id string) *eventv1.Event {
+		return &eventv1.Event{Node: "bob", What: &eventv1.Event_Left{Left: &eventv1.Member{Peer: "bob", Id: id}}}
+	}
+	v := view{}
+	for i, step := range []struct {
+		event *eventv1.Event
+		want  string
+	}{
+		{joined("bob", "1"), "1 alive (bob)"},
+		{left("1"), "1 left (bob)"},
+		{joined("bob", "2"), "1 alive (bob)"},
+		{joined("alice", "3"), "2 alive (alice bob)"},
+		{joined("bob", "1"), "2 alive (alice bob)"},
+		{left("1"), "2 alive (alice bob)"},
+		{left("2"), "1 left (bob)"},
+	} {
+		v.fold(step.event)
+		if got := v.String(); got != step.want {
+			t.Errorf("after event %d: %s, want %s", i, got, step.want)
+		}
+	}
+}
