@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
-	"strings"
 
 	"peerlab.example/peerlab/internal/command"
 )
@@ -45,7 +44,8 @@ func (p *parser) withVariables(l line) {
 			delete(p.named, name)
 		}
 		if i == 0 {
-			wrong = slices.DeleteFunc(q.errs, func(e *Error) bool { return !e.certain && within(doubtful, e.Col) })
+			opens := slices.Contains(blockWords, keyword(l)) // no block is opened by a line that is read later
+			wrong = slices.DeleteFunc(q.errs, func(e *Error) bool { return !opens && !e.certain && within(doubtful, e.Col) })
 			if len(wrong) > 0 && len(wrong) == len(q.errs) {
 				break // no value changes that
 			}
@@ -75,16 +75,20 @@ func (p *parser) doubtful(l line) (words []command.Word, ok bool) {
 			words = append(words, as[i])
 		}
 	}
-	first := l
-	for len(first.words) > 1 && strings.HasPrefix(first.words[0].Raw, "[") {
-		first = first.after(1)
-	}
-	w, reserved := p.words[first.words[0].Raw]
+	w, reserved := p.words[keyword(l)]
 	if reserved && !w.step && len(words) > 0 {
-		p.fail(l, words[0].Col, "", "a line with %q is read before the run, when only a param has a value", first.words[0].Raw)
+		p.fail(l, words[0].Col, "", "a line with %q is read before the run, when only a param has a value", keyword(l))
 		return nil, false
 	}
 	return words, true
+}
+
+// keyword is the first word of a line behind its conditions, as it was typed.
+func keyword(l line) string {
+	for len(l.words) > 1 && isCondition(l.words[0]) {
+		l = l.after(1)
+	}
+	return l.words[0].Raw
 }
 
 // within reports whether a column is in one of the words.

@@ -25,7 +25,7 @@ type block struct {
 	step   *Step
 	word   string // that opened it
 	line   line
-	errs   int       // how many there were
+	errs   int       // how many there were; -1 of a block whose line is wrong, of which nothing more is said
 	outer  int       // how often a line around it is run
 	hidden *variable // the variable that the block's own one hides
 	own    string    // the block's own variable, or empty
@@ -93,8 +93,9 @@ func (p *parser) close() *block {
 
 // unclosed reports a block that the file does not end.
 func (p *parser) unclosed() {
-	b := p.close()
-	p.fail(b.line, b.line.col(0), "", "this %s has no end", b.word)
+	if b := p.close(); b.errs >= 0 {
+		p.fail(b.line, b.line.col(0), "", "this %s has no end", b.word)
+	}
 }
 
 // end reads "end".
@@ -119,6 +120,8 @@ func (p *parser) repeat(l line) {
 	}
 	step := repeatBlock{times: n}
 	switch {
+	case len(l.words) > 3 && strings.Contains(l.words[3].Raw, "$"):
+		p.certainly(l, l.col(3), "the number of the round gets a name, which is no variable: repeat 10 as i")
 	case n < 1 || n > maxRounds:
 		p.fail(l, l.col(1), "", "a block is repeated 1 to %d times", maxRounds)
 		n = 1
@@ -130,8 +133,7 @@ func (p *parser) repeat(l line) {
 	}
 	b := p.open(l, step, n)
 	if step.as != "" && !p.binding {
-		b.own, b.hidden = step.as, p.vars[step.as]
-		p.vars[step.as] = &variable{}
+		p.own(b, step.as)
 	}
 }
 

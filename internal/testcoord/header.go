@@ -108,7 +108,8 @@ func (p *parser) duration(l line, i int) (time.Duration, bool) {
 // nothingAfter reports a word too many at place i.
 func (p *parser) nothingAfter(l line, i int) bool {
 	if i < len(l.words) {
-		p.fail(l, l.col(i), "", "unexpected %q", l.words[i].Text)
+		// The value of a variable is one word, so that the number of words is known.
+		p.certainly(l, l.col(i), "unexpected %q", strings.TrimSpace(l.words[i].Raw))
 		return false
 	}
 	return true

@@ -143,7 +143,11 @@ func (p *parser) readFile(src []byte) {
 	p.floor = len(p.blocks)
 	text := strings.TrimPrefix(string(src), "\ufeff")
 	for i, l := range strings.Split(text, "\n") {
-		p.readLine(line{no: i + 1, src: strings.TrimSuffix(l, "\r")})
+		l := line{no: i + 1, src: strings.TrimSuffix(l, "\r")}
+		errs, depth := len(p.errs), len(p.blocks)
+		if p.readLine(l); len(p.errs) > errs {
+			p.mend(l, depth)
+		}
 	}
 	for len(p.blocks) > p.floor {
 		p.unclosed()
@@ -217,6 +221,12 @@ func (p *parser) dispatch(l line) {
 	default:
 		w.parse(p, l)
 	}
+}
+
+// certainly reports a mistake that no value of a variable would mend.
+func (p *parser) certainly(l line, col int, format string, args ...any) {
+	p.fail(l, col, "", format, args...)
+	p.errs[len(p.errs)-1].certain = true
 }
 
 func (p *parser) fail(l line, col int, hint, format string, args ...any) {

@@ -16,8 +16,8 @@ import (
 
 // assigns reports whether the line is "NAME = …", or was meant to be.
 func (p *parser) assigns(l line) bool {
-	first := l.words[0]
-	return l.is(1, "=") || !first.Quoted && len(first.Text) > 1 && strings.HasSuffix(first.Text, "=") && command.IsName(first.Text[:len(first.Text)-1])
+	name, _, joined := strings.Cut(l.words[0].Text, "=")
+	return l.is(1, "=") || joined && !l.words[0].Quoted && command.IsName(name)
 }
 
 // wordOfWho is how the first word of a command line begins.
@@ -27,7 +27,9 @@ var wordOfWho = regexp.MustCompile(`^[A-Za-z]`)
 func (p *parser) assign(l line) {
 	name := l.words[0]
 	if !l.is(1, "=") {
-		p.fail(l, name.Col+len(name.Raw)-1, strings.TrimSuffix(name.Text, "=")+" = "+l.after(1).text(), "a blank stands on each side of the =")
+		before, value, _ := strings.Cut(name.Text, "=")
+		meant := strings.TrimSpace(before + " = " + strings.TrimSpace(value+" "+l.after(1).text()))
+		p.fail(l, name.Col+len(before), meant, "a blank stands on each side of the =")
 		return
 	}
 	if !p.settable(l, name) {

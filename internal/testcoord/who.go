@@ -34,8 +34,7 @@ func (p *parser) who(l line) (out who, rest line, ok bool) {
 	w := l.words[0]
 	rest = l.after(1)
 	if perPeer.MatchString(w.Raw) {
-		p.fail(l, w.Col, "", "$SELF and $I are of the peers that this word names, and have no value in it")
-		p.errs[len(p.errs)-1].certain = true
+		p.certainly(l, w.Col, "$SELF and $I are of the peers that this word names, and have no value in it")
 		return out, rest, false
 	}
 	switch w.Text {
