@@ -63,13 +63,18 @@ func inBubble(t *testing.T, spec *Spec) (outcome *Outcome, out string) {
 func TestShippedSuites(t *testing.T) {
 	t.Parallel()
 	files, err := filepath.Glob("../../examples/*.lab")
-	if err != nil || len(files) < 5 {
-		t.Fatal(err, files)
+	fallacies, err2 := filepath.Glob("../../examples/fallacies/*.lab")
+	if files = append(files, fallacies...); err != nil || err2 != nil || len(files) < 15 {
+		t.Fatal(err, err2, files)
 	}
 	for _, file := range files {
 		t.Run(filepath.Base(file), func(t *testing.T) {
 			t.Parallel()
-			outcome, out := inBubble(t, specOf(t, file, nil))
+			var params map[string]string
+			if filepath.Base(file) == "churn.lab" {
+				params = map[string]string{"n": "14"} // it is run with 50 as processes
+			}
+			outcome, out := inBubble(t, specOf(t, file, params))
 			if outcome == nil || !outcome.Result.OK() {
 				t.Error(out)
 			}

@@ -61,6 +61,9 @@ func Find(ctx context.Context, c Config) (*Guest, error) {
 	return c.built(ctx, program)
 }
 
+// lockEvery is how often a process looks whether the one that builds is done.
+const lockEvery = 100 * time.Millisecond
+
 // keep gives a guest that is there a folder by its content.
 func (c *Config) keep(wasm []byte) (*Guest, error) {
 	sum := sha256.Sum256(wasm)
@@ -82,7 +85,7 @@ func (c *Config) built(ctx context.Context, program string) (*Guest, error) {
 		return nil, err
 	}
 	lock := flock.New(filepath.Join(dir, "lock"))
-	if err := lock.Lock(); err != nil {
+	if _, err := lock.TryLockContext(ctx, lockEvery); err != nil {
 		return nil, fmt.Errorf("cache of the simulation: %w", err)
 	}
 	defer func() { _ = lock.Close() }()
