@@ -38,7 +38,13 @@ var shared = sync.OnceValues(func() (*Host, error) {
 	return New(context.Background(), wasm, "")
 })
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// TestMain leaves the tests out with the race detector: the compiler of the guest takes minutes then, and a guest has one thread.
+func TestMain(m *testing.M) {
+	if raced {
+		return
+	}
+	goleak.VerifyTestMain(m)
+}
 
 func run(t *testing.T, seed uint64, src string) (*sim.Outcome, string, error) {
 	t.Helper()
