@@ -218,7 +218,7 @@ func TestMassJoinSeesAll(t *testing.T) {
 				inLab(t, profile, func(t *testing.T, l *lab) {
 					start := time.Now()
 					p := l.many(50)
-					l.eventually(3*time.Second, func() error { return allSee(p) })
+					l.eventually(time.Second, func() error { return allSee(p) })
 					t.Logf("50 of 50 after %s", time.Since(start))
 				})
 			}
