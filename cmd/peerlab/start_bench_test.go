@@ -24,12 +24,13 @@ import (
 // startPeers is how many peers, or agents, BenchmarkStart starts.
 const startPeers = 50
 
-// BenchmarkStart is the time from nothing until each of 50 processes on loopback knows all 50, in three ways that take turns in
+// BenchmarkStart is the time from nothing until each of 50 processes on loopback knows all 50, in ways that take turns in
 // each round: peers of "coordinator run", which starts a bootstrap service and the peers and has them join; peers started all at
 // once by hand, beside a bootstrap service; and as many serf agents (built from tools/serf), one that the other 49 join, all at once as soon
 // as it answers. All have memberlist's own timings of the profile. In seconds, the median, the mean and the longest are reported. For the
 // coordinator there is a second time, "line": until the line of the suite that expects all members has passed, which comes after "all init",
-// and so after each peer's chat has a link to each other's.
+// and so after each peer's chat has a link to each other's. Agents have no application; "members" is the time of the coordinator's peers
+// when they start none.
 func BenchmarkStart(b *testing.B) {
 	path := buildBinary(b)
 	serf, serfwait := buildSerf(b)
@@ -39,9 +40,13 @@ func BenchmarkStart(b *testing.B) {
 			add := func(what string, d time.Duration) { took[what] = append(took[what], d.Round(time.Millisecond)) }
 			ways := []func(){
 				func() {
-					all, line := startByCoordinator(b, path, profile)
+					all, line := startByCoordinator(b, path, profile, "all init\n")
 					add("coordinator", all)
 					add("line", line)
+				},
+				func() {
+					all, _ := startByCoordinator(b, path, profile, "all member create\nall bootstrap join\nall member start\nall member join\n")
+					add("members", all)
 				},
 				func() { add("peers", startByHand(b, path, profile)) },
 				func() { add("serf", startSerf(b, serf, serfwait, profile)) },
@@ -72,11 +77,12 @@ func reportStarts(b *testing.B, what string, took []time.Duration) {
 	b.ReportMetric(took[len(took)-1].Seconds(), what+"-max-s")
 }
 
-// startByCoordinator returns the time until all peers knew all by their own events, and until the line passed that waits for it.
-func startByCoordinator(b *testing.B, path, profile string) (all, line time.Duration) {
+// startByCoordinator returns the time until all peers knew all by their own events, and until the line passed that waits for it, in a suite in
+// which they join so.
+func startByCoordinator(b *testing.B, path, profile, join string) (all, line time.Duration) {
 	const last = "expect all within 2m members alive >= "
 	begin := time.Now()
-	run := runForReport(b, path, fmt.Sprintf("profile %s\npeers p[1..%d]\nall init\n%s%d\n", profile, startPeers, last, startPeers))
+	run := runForReport(b, path, fmt.Sprintf("profile %s\npeers p[1..%d]\n%s%s%d\n", profile, startPeers, join, last, startPeers))
 	known := map[string]int{}
 	for _, e := range run.Events { // a peer tells of itself too
 		if e.GetJoined() != nil {
