@@ -64,6 +64,18 @@ func TestRunawayRepeat(t *testing.T) {
 	wantOutput(t, l, "a block is repeated 1 to 10000 times", "the suite has run 100000 steps, which is the most")
 }
 
+// TestRunawaySections checks the same bound for what does nothing.
+func TestRunawaySections(t *testing.T) {
+	t.Parallel()
+	for _, line := range []string{"section x", "[sim] m = 1"} {
+		l, r, _ := run(t, "peers alice\nn = 9000\nrepeat $n\n  repeat $n\n    "+line+"\n  end\nend\n", Options{}, nil)
+		if got := len(r.Steps) + len(r.Sections); r.OK() || got > maxRuns+10 {
+			t.Errorf("%d steps and sections", got)
+		}
+		wantOutput(t, l, "the suite has run 100000 steps, which is the most")
+	}
+}
+
 func TestParallel(t *testing.T) {
 	t.Parallel()
 	l, r, err := run(t, `peers alice bob carol

@@ -68,6 +68,12 @@ func (f *flow) steps(ctx context.Context, steps []*Step) bool {
 func (f *flow) one(ctx context.Context, s *Step) bool {
 	f.step, f.details, f.doing = s, nil, nil
 	begin := time.Now()
+	if n := f.c.counted(); n > maxRuns {
+		if n == maxRuns+1 {
+			f.ended(ctx, s, begin, fmt.Errorf("the suite has run %d steps, which is the most", maxRuns))
+		}
+		return false
+	}
 	if heading, ok := s.act.(section); ok {
 		f.c.beginSection(heading.title)
 		return true
@@ -75,12 +81,6 @@ func (f *flow) one(ctx context.Context, s *Step) bool {
 	if cond, fails := f.c.fails(s.conds); fails {
 		f.skipConditional(s, cond)
 		return true
-	}
-	if n := f.c.counted(); n > maxRuns {
-		if n == maxRuns+1 {
-			f.ended(ctx, s, begin, fmt.Errorf("the suite has run %d steps, which is the most", maxRuns))
-		}
-		return false
 	}
 	act, err := f.bind(s)
 	if err != nil {
