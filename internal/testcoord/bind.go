@@ -27,6 +27,7 @@ func (p *parser) withVariables(l line) {
 		return
 	}
 	var wrong Errors
+	var around mods
 	for i, sample := range p.samples() {
 		q := p.fork()
 		words, err := command.SplitScriptVars(l.src, p.guess(sample))
@@ -36,6 +37,7 @@ func (p *parser) withVariables(l line) {
 		}
 		l.words, l.whole = words, words
 		q.dispatch(l)
+		around = q.mods
 		if len(q.errs) == 0 {
 			p.adopt(l, q)
 			return
@@ -56,6 +58,7 @@ func (p *parser) withVariables(l line) {
 		return
 	}
 	// Nothing is wrong with what is known. The value will be judged when it is there.
+	p.mods = around
 	p.step(l, nil)
 	p.bindLater(l)
 }
@@ -122,7 +125,7 @@ func (p *parser) samples() []string {
 // fork is a parser for one line, whose steps are its own.
 func (p *parser) fork() *parser {
 	q := *p
-	q.errs, q.all, q.detached = nil, nil, true
+	q.errs, q.later, q.detached = nil, nil, true
 	q.suite = &Suite{Peers: slices.Clip(p.suite.Peers), File: p.suite.File, Measures: p.suite.Measures}
 	return &q
 }
@@ -130,9 +133,18 @@ func (p *parser) fork() *parser {
 // adopt takes over what a fork has read.
 func (p *parser) adopt(l line, q *parser) {
 	p.suite.Peers = q.suite.Peers
-	p.all = append(p.all, q.all...)
+	p.later = append(p.later, q.later...)
 	p.said, p.product = q.said, q.product
 	opened := len(q.blocks) > len(p.blocks)
+	if several := false; p.perPeer(l.src) {
+		if !opened {
+			_, several = q.suite.Steps[0].act.(ofPeers)
+		}
+		if !several {
+			p.fail(l, l.col(0), "", "$SELF and $I have a value in commands and expectations of peers only")
+			return
+		}
+	}
 	switch {
 	case opened:
 		last := q.blocks[len(q.blocks)-1]
@@ -153,8 +165,19 @@ func (p *parser) bindLater(l line) {
 		steps = p.blocks[n-1].step.Body
 	}
 	if len(steps) > 0 {
-		steps[len(steps)-1].src = l.src
+		last := steps[len(steps)-1]
+		last.src, last.perPeer = l.src, p.perPeer(l.src)
 	}
+}
+
+// perPeer reports whether a line has a variable with a value for each peer. It may stand in quotes, or in a comment, where it is none.
+func (p *parser) perPeer(src string) bool {
+	found := false
+	_, err := command.SplitScriptVars(src, func(name string) (string, error) {
+		found = found || name == varSelf || name == varIndex
+		return "", nil
+	})
+	return found && err == nil
 }
 
 // ofPeers is an action that may do something else at each of its peers.
@@ -170,7 +193,7 @@ func (f *flow) bind(s *Step) (action, error) {
 	if s.src == "" {
 		return s.act, nil
 	}
-	if !perPeer.MatchString(s.src) {
+	if !s.perPeer {
 		return f.read(s, f.lookup)
 	}
 	all := f.c.suite.Peers

@@ -171,6 +171,7 @@ func (p *parser) cleanup(l line) {
 // wait reads "wait".
 func (p *parser) wait(l line) {
 	if p.nothingAfter(l, 1) {
+		p.waits = append(p.waits, p.mistake(l, l.col(0), "", "nothing runs in the background that could be waited for: alice sleep 5s &"))
 		p.step(l, waitStep{})
 	}
 }

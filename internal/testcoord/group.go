@@ -28,12 +28,14 @@ func (p *parser) group(l line) {
 	var members []string
 	for _, w := range l.words[3:] {
 		for _, one := range p.elements(l, w) {
+			if one == "all" {
+				p.fail(l, w.Col, "", "all are those that the suite has not ended, which changes, and no part of a group")
+				continue
+			}
 			if !slices.Contains(members, one) {
 				members = append(members, one)
 			}
 		}
 	}
-	if len(members) > 0 {
-		p.groups[name.Text] = members
-	}
+	p.groups[name.Text] = members // also when they are wrong: the name is there
 }

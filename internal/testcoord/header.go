@@ -71,11 +71,21 @@ func (p *parser) peers(l line) {
 	}
 	for _, w := range l.words[1:] {
 		for _, name := range p.names(l, w) {
-			if p.named[name] {
+			_, group := p.groups[name]
+			switch {
+			case group:
+				p.fail(l, w.Col, "", "%q is a group, and cannot be a peer, too", name)
+				continue
+			case p.named[name] && p.foreign():
+				continue // a file that is included says whom it needs
+			case p.named[name] && !p.listed[name]:
+				p.fail(l, w.Col, "", "peer %q was named in a line before this; peers are declared first", name)
+				continue
+			case p.named[name]:
 				p.fail(l, w.Col, "", "peer %q is declared twice", name)
 				continue
 			}
-			p.add(l, w.Col, name)
+			p.listed[name] = p.add(l, w.Col, name)
 		}
 	}
 }
@@ -83,6 +93,10 @@ func (p *parser) peers(l line) {
 func (p *parser) section(l line) {
 	if len(l.words) == 1 {
 		p.fail(l, l.end(), "", `section needs a title: section "the split"`)
+		return
+	}
+	if p.around("parallel") != nil {
+		p.fail(l, l.col(0), "", "a section groups what happens one after the other, and cannot begin in a parallel block")
 		return
 	}
 	p.step(l, section{title: l.after(1).text()})

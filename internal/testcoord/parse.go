@@ -1,6 +1,7 @@
 package testcoord
 
 import (
+	"bytes"
 	"cmp"
 	"errors"
 	"fmt"
@@ -45,7 +46,7 @@ func Parse(file string, src []byte, table *command.Table) (*Suite, error) {
 func ParseWith(file string, src []byte, opt ParseOptions) (*Suite, error) {
 	base := filepath.Base(file)
 	p := &parser{
-		file: file, table: opt.Table, opt: opt, words: words(), defined: map[string]int{}, named: map[string]bool{},
+		file: file, table: opt.Table, opt: opt, words: words(), defined: map[string]int{}, named: map[string]bool{}, listed: map[string]bool{},
 		groups: map[string][]string{}, vars: map[string]*variable{}, product: 1,
 		suite: &Suite{File: file, Name: strings.TrimSuffix(base, filepath.Ext(base))},
 	}
@@ -71,12 +72,15 @@ type parser struct {
 	suite    *Suite
 	errs     Errors
 	named    map[string]bool     // the peers of the suite
+	listed   map[string]bool     // those that a "peers" line declares
 	groups   map[string][]string // groups of peers
 	vars     map[string]*variable
 	full     bool           // there were too many steps
 	declared bool           // there is a "peers" line
 	defined  map[string]int // header word -> its line
-	all      Errors         // for lines that say "all", should there be no peers
+	later    []later        // what can be judged when all is read
+	waits    Errors         // for lines that say "wait", should there be no step in the background
+	behind   bool           // there is one
 	stepped  bool           // there was a step
 	said     bool           // a step has said who
 	count    int            // of steps
@@ -139,8 +143,12 @@ func (p *parser) readFile(src []byte) {
 		p.fail(line{no: 1}, 1, "", "a suite has at most %d bytes, this one has %d", maxSource, p.bytes)
 		return
 	}
-	outer := p.floor
-	p.floor = len(p.blocks)
+	if what := notText(src); what != "" {
+		p.fail(line{no: 1}, 1, "", "this is %s; a suite is a text in UTF-8", what)
+		return
+	}
+	floor, stepped := p.floor, p.stepped
+	p.floor, p.stepped = len(p.blocks), false // each file has its own header
 	text := strings.TrimPrefix(string(src), "\ufeff")
 	for i, l := range strings.Split(text, "\n") {
 		l := line{no: i + 1, src: strings.TrimSuffix(l, "\r")}
@@ -152,7 +160,18 @@ func (p *parser) readFile(src []byte) {
 	for len(p.blocks) > p.floor {
 		p.unclosed()
 	}
-	p.floor = outer
+	p.floor, p.stepped = floor, stepped || p.stepped
+}
+
+// notText says what a file is that is no text at all, or "": one message for it is enough.
+func notText(src []byte) string {
+	switch {
+	case bytes.HasPrefix(src, []byte("\xff\xfe")), bytes.HasPrefix(src, []byte("\xfe\xff")):
+		return "text in UTF-16"
+	case bytes.Count(src, []byte{0}) > maxErrors:
+		return "no text, but a file of another kind"
+	}
+	return ""
 }
 
 func (p *parser) readLine(l line) {
@@ -162,6 +181,10 @@ func (p *parser) readLine(l line) {
 	var err error
 	if len(l.src) > maxLine {
 		p.fail(line{no: l.no}, 1, "", "a line has at most %d bytes, this one has %d", maxLine, len(l.src))
+		return
+	}
+	if i := strings.IndexByte(l.src, '\r'); i >= 0 {
+		p.fail(l, i+1, "", "a carriage return within the line: lines end with a line feed, or with both")
 		return
 	}
 	if l.words, err = command.SplitScript(l.src); err != nil {
@@ -267,7 +290,7 @@ func (p *parser) place(l line, s *Step) {
 		p.full = true
 		return
 	}
-	p.stepped = true
+	p.stepped, p.behind = true, p.behind || s.background
 	if n := len(p.blocks); n > 0 && !p.detached {
 		body := &p.blocks[n-1].step.Body
 		*body = append(*body, s)
@@ -276,9 +299,20 @@ func (p *parser) place(l line, s *Step) {
 	p.suite.Steps = append(p.suite.Steps, s)
 }
 
+// later is a mistake in a line if that is wrong when all lines are read.
+type later struct {
+	wrong func() bool
+	err   *Error
+}
+
 func (p *parser) finish() {
-	if len(p.suite.Peers) == 0 {
-		p.errs = append(p.errs, p.all...)
+	for _, l := range p.later {
+		if l.wrong() {
+			p.errs = append(p.errs, l.err)
+		}
+	}
+	if !p.behind {
+		p.errs = append(p.errs, p.waits...)
 	}
 	p.unknownParams()
 	if len(p.errs) == 0 && !slices.ContainsFunc(p.suite.Steps, func(s *Step) bool { _, heading := s.act.(section); return !heading }) {

@@ -75,9 +75,17 @@ func (p *parser) includePredicate(l line) predicate {
 	if !p.nothingAfter(l, 2) {
 		return nil
 	}
-	if p.declared && !p.named[name.Text] {
-		p.fail(l, name.Col, command.Nearest(name.Text, p.suite.Peers), "no peer is named %q", name.Text)
+	wrong := p.mistake(l, name.Col, command.Nearest(name.Text, p.suite.Peers), "no peer is named %q", name.Text)
+	switch {
+	case p.named[name.Text] || strings.Contains(name.Raw, "$SELF"):
+	case p.declared:
+		p.errs = append(p.errs, wrong)
 		return nil
+	case !strings.Contains(name.Raw, "$"):
+		p.later = append(p.later, later{func() bool {
+			wrong.Hint = command.Nearest(name.Text, slices.Sorted(maps.Keys(p.named)))
+			return !p.named[name.Text]
+		}, wrong})
 	}
 	return membersInclude{name: name.Text, want: l.words[0].Text == "include"}
 }

@@ -44,6 +44,14 @@ func (p *parser) command(l line) {
 		return
 	}
 	first := l.words[0]
+	if _, word := p.words[first.Text]; word && step.mode != mustPass && !first.Quoted && !p.named[first.Text] {
+		hint := ""
+		if first.Text == "expect" {
+			hint = "; what must not become true is: expect alice never 5s event lost"
+		}
+		p.fail(whole, whole.col(0), "", "%q stands before a command at a peer, and not before %q%s", step.mode, first.Text, hint)
+		return
+	}
 	if p.unclear(l, first) {
 		return
 	}
@@ -62,6 +70,9 @@ func (p *parser) command(l line) {
 		if ok {
 			p.fail(l, l.end(), "", "%s runs which command?", first.Text)
 		}
+		return
+	case rest.is(0, "testfilter") && step.within > 0:
+		p.fail(l, rest.col(0), "", "a filter is judged at the end of the run, and not within a time")
 		return
 	case rest.is(0, "testfilter"):
 		p.filter(rest, peers, step.mode)

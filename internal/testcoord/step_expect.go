@@ -37,6 +37,10 @@ func (p *parser) expect(l line) {
 		p.expectValue(l)
 		return
 	}
+	if l.is(0, "within") || l.is(0, "never") || l.is(0, "always") {
+		p.fail(l, l.col(0), "", "expect of whom? expect alice %s 5s members alive = 3", l.words[0].Text)
+		return
+	}
 	peers, l, ok := p.who(l)
 	step := &expectStep{who: peers, limit: expectWithin}
 	if l.is(0, "within") || l.is(0, "never") {

@@ -35,7 +35,9 @@ func (p *parser) labFault(l line) {
 	}
 	good := true
 	for _, w := range l.words[1:] {
-		if p.isEnd(rule, w.Text) && !p.known(l, w, w.Text) {
+		if _, empty := p.groups[w.Text]; empty { // what is wrong with the group is told already
+			good = false
+		} else if p.isEnd(rule, w.Text) && !p.known(l, w, w.Text) {
 			good = false
 		}
 	}
@@ -49,7 +51,7 @@ func (p *parser) ungrouped(l line) line {
 	var words []command.Word
 	for i, w := range l.words {
 		members, ok := p.groups[w.Text]
-		if !ok || i == 0 {
+		if !ok || i == 0 || len(members) == 0 {
 			words = append(words, w)
 		}
 		for _, name := range members {

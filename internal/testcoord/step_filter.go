@@ -33,6 +33,10 @@ func (p *parser) filter(l line, peers who, m mode) {
 		p.fail(l, l.col(0), "", "a filter is judged at the end of the run, and not in the background")
 		return
 	}
+	if p.around("cleanup") != nil {
+		p.fail(l, l.col(0), "", "a filter is judged before the cleanup, and cannot stand in it")
+		return
+	}
 	if m != mustPass {
 		p.fail(l, l.col(0), "", "testfilter is no command: %q cannot be said of it", m)
 		return

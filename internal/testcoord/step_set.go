@@ -53,18 +53,21 @@ func (p *parser) assign(l line) {
 	case rest.is(0, "!") || rest.is(0, "?"):
 		p.fail(l, rest.col(0), "", "only a command that must pass has a result")
 		return
-	case rest.is(2, "testfilter") || rest.is(1, "testfilter"):
-		p.fail(l, rest.col(1), "", "testfilter has no result")
-		return
 	}
 	q := p.fork()
 	q.command(rest)
 	p.errs = append(p.errs, q.errs...)
-	p.suite.Peers, p.all, p.said = q.suite.Peers, append(p.all, q.all...), q.said
+	p.suite.Peers, p.later, p.said = q.suite.Peers, append(p.later, q.later...), q.said
 	p.variable(name.Text)
-	if len(q.errs) == 0 {
-		p.step(whole, &captureStep{name: name.Text, commandStep: q.suite.Steps[0].act.(*commandStep)}) //nolint:forcetypeassert // no filter
+	if len(q.errs) > 0 {
+		return
 	}
+	runs, ok := q.suite.Steps[0].act.(*commandStep)
+	if !ok {
+		p.fail(l, rest.col(0), "", "testfilter has no result")
+		return
+	}
+	p.step(whole, &captureStep{name: name.Text, commandStep: runs})
 }
 
 // variable notes that a variable exists from here on.

@@ -67,6 +67,8 @@ type Step struct {
 	act action
 	// src is the line when it has variables whose values are known at run time only; else empty.
 	src string
+	// perPeer is set when the line is another one at each of its peers.
+	perPeer bool
 }
 
 // action is what a step does. Each kind of line is one type, in a file of its own with its parser.

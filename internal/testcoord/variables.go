@@ -76,6 +76,9 @@ func (p *parser) param(l line) {
 		return
 	}
 	name := l.words[1]
+	if v := p.vars[name.Text]; p.foreign() && v != nil && v.fixed {
+		return // the suite that includes the file has said it
+	}
 	if !p.settable(l, name) {
 		return
 	}

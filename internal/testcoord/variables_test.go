@@ -41,6 +41,25 @@ expect all never 100ms event message from=$SELF
 	wantOutput(t, l, `n = "3"`)
 }
 
+// TestVariablesThatDecideLate checks lines of which nothing is known before they are run.
+func TestVariablesThatDecideLate(t *testing.T) {
+	t.Parallel()
+	l, r, err := run(t, `peers alice bob
+verb = kill
+[sim] lab $verb alice
+alice noop
+lab $verb bob
+n = 5 # $SELF is no variable in a comment
+m = $n # nor is $SELF
+text = '$SELF and $I'
+expect $text = '$SELF and $I'
+`, Options{}, nil)
+	if err != nil || !r.OK() {
+		t.Errorf("%v %+v\n%s", err, r, l.out.String())
+	}
+	wantStatuses(t, l, r, "2 ok", "3 skip", "4 ok", "5 ok", "6 ok", "7 ok", "8 ok", "9 ok")
+}
+
 func TestVariablesFail(t *testing.T) {
 	t.Parallel()
 	for src, want := range map[string]string{
@@ -116,8 +135,8 @@ lab kill any 3
 	if chosen[0] != chosen[1] || strings.Count(chosen[0], "any is") != 5 {
 		t.Errorf("the same seed has chosen %q", chosen)
 	}
-	l, r, _ = run(t, "peers alice\nalice noop\nothers noop\nany 2 noop\nlab kill alice\nany noop\n", Options{KeepGoing: true}, nil)
-	wantStatuses(t, l, r, "2 ok", "3 FAIL", "4 FAIL", "5 ok", "6 FAIL")
+	l, r, _ = run(t, "peers alice bob\nlab kill bob\nalice noop\nothers noop\nany 2 noop\nlab kill alice\nany noop\n", Options{KeepGoing: true}, nil)
+	wantStatuses(t, l, r, "2 ok", "3 ok", "4 FAIL", "5 FAIL", "6 ok", "7 FAIL")
 	wantOutput(t, l, "there are no others", "any 2, but only 1 peers run", "the suite has ended all peers")
 }
 
@@ -157,7 +176,16 @@ func TestInclude(t *testing.T) {
 	if d := cmp.Diff([]string{"lib/start.lab", "lib/more.lab", "lib/more.lab"}, s.Files); d != "" {
 		t.Error(d)
 	}
+	// What heads a file is its own, wherever it is included: names must be there, and params have what the suite says.
+	files["lib/head.lab"] = "suite another\npeers alice\nparam n = 3\nparam m = 4\nalice echo $n $m\n"
+	if s, err = parse("param n = 5\npeers alice bob\nalice noop\ninclude lib/head.lab\nbob noop\n"); err != nil {
+		t.Fatal(err)
+	}
+	if len(s.Peers) != 2 || len(s.Params) != 2 || s.Steps[1].act.(*commandStep).line != "echo 5 4" {
+		t.Errorf("%+v", s)
+	}
 	for src, want := range map[string]string{
+		"alice noop\ninclude lib/more.lab\nsuite late\n": "main.lab:3:1: \"suite\" belongs before the first step\n    suite late\n    ^",
 		"include lib/wrong.lab\nalice mesg\nend\n": "lib/wrong.lab:1:7: unknown command \"mesg\"; did you mean \"msg\"? (included at main.lab:1)\n    alice mesg\n          ^\n" +
 			"lib/wrong.lab:3:1: this repeat has no end (included at main.lab:1)\n    repeat 2\n    ^\n" +
 			"main.lab:2:7: unknown command \"mesg\"; did you mean \"msg\"?\n    alice mesg\n          ^\n" +

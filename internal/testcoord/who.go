@@ -71,10 +71,20 @@ func (p *parser) who(l line) (out who, rest line, ok bool) {
 		out.names = nil
 	}
 	if out.all || out.any > 0 {
-		p.all = append(p.all, p.mistake(l, w.Col, "", "%s, but the suite names no peer", w.Text))
+		p.enough(l, w, max(1, out.any))
 	}
 	p.said = true
 	return out, rest, true
+}
+
+// enough wants the suite to have so many peers, of which the word speaks.
+func (p *parser) enough(l line, w command.Word, n int) {
+	named := p.named // which all parsers of the suite share
+	add := func(wrong func() bool, format string, args ...any) {
+		p.later = append(p.later, later{wrong, p.mistake(l, w.Col, "", format, args...)})
+	}
+	add(func() bool { return len(named) == 0 }, "%s, but the suite names no peer", w.Text)
+	add(func() bool { return len(named) > 0 && len(named) < n }, "any %d, but the suite has fewer peers", n)
 }
 
 func firstText(l line) string {
