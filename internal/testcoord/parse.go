@@ -175,7 +175,12 @@ func notText(src []byte) string {
 }
 
 func (p *parser) readLine(l line) {
-	if len(p.errs) >= maxErrors || p.full {
+	switch {
+	case p.full || strings.TrimSpace(l.src) == "":
+		return
+	case len(p.errs) >= maxErrors:
+		p.full = true
+		p.fail(line{no: l.no}, 1, "", "there are %d mistakes before this line; what follows is not looked at", len(p.errs))
 		return
 	}
 	var err error

@@ -52,6 +52,22 @@ func golden(t *testing.T, file, got string) {
 	}
 }
 
+// TestParseManyErrors checks that what is not told is told of.
+func TestParseManyErrors(t *testing.T) {
+	t.Parallel()
+	_, err := Parse("x.lab", []byte("peers alice\n"+strings.Repeat("alice mesg\n", maxErrors+5)), fakeTable(nil))
+	var errs Errors
+	if !errors.As(err, &errs) || len(errs) != maxErrors+1 {
+		t.Fatal(err)
+	}
+	if last := errs[maxErrors].Error(); last != "x.lab:52:1: there are 50 mistakes before this line; what follows is not looked at" {
+		t.Error(last)
+	}
+	if _, err = Parse("x.lab", []byte("alice noop\n"+strings.Repeat("alice mesg\n", maxErrors)+"\n"), fakeTable(nil)); !errors.As(err, &errs) || len(errs) != maxErrors {
+		t.Error(err)
+	}
+}
+
 func TestParseHeader(t *testing.T) {
 	t.Parallel()
 	s, err := Parse("dir/x.lab", []byte("\ufeff# a comment\r\n"+

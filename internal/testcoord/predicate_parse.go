@@ -114,7 +114,8 @@ func (p *parser) countAt(l line, of string) (comparison, bool) {
 
 func (p *parser) operator(l line, example string) (string, bool) {
 	if len(l.words) == 0 || l.words[0].Quoted || !slices.Contains(operators, l.words[0].Text) {
-		p.fail(l, l.col(0), "", "an operator is wanted here, with a blank on each side: %s (or %s)", example, strings.Join(operators[1:], ", "))
+		hint := map[string]string{"==": "=", "<>": "!=", "=>": ">=", "=<": "<=", "is": "="}[firstText(l)]
+		p.fail(l, l.col(0), hint, "an operator is wanted here, with a blank on each side: %s (or %s)", example, strings.Join(operators[1:], ", "))
 		return "", false
 	}
 	return l.words[0].Text, true

@@ -24,6 +24,7 @@ var reserved = []string{"all", "others", "any", "within", "never"}
 
 var (
 	validName  = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_.-]{0,62}$`)
+	markedWho  = regexp.MustCompile(`^([!?])([A-Za-z].*)$`)
 	rangeOf    = regexp.MustCompile(`^(.*)\[([^\[\]]*)\](.*)$`)
 	rangeBound = regexp.MustCompile(`^([0-9]{1,6})\.\.([0-9]{1,6})$`)
 )
@@ -135,7 +136,11 @@ func (p *parser) names(l line, w command.Word) []string {
 	m := rangeOf.FindStringSubmatch(w.Text)
 	if m == nil {
 		if !validName.MatchString(w.Text) {
-			p.fail(l, w.Col, "", "%q is no name of a peer: a letter, and then letters, digits, '-', '_' or '.', at most 63", w.Text)
+			hint := ""
+			if m := markedWho.FindStringSubmatch(w.Text); m != nil {
+				hint = m[1] + " " + m[2]
+			}
+			p.fail(l, w.Col, hint, "%q is no name of a peer: a letter, and then letters, digits, '-', '_' or '.', at most 63", w.Text)
 			return nil
 		}
 		return []string{w.Text}
