@@ -64,7 +64,7 @@ func (l line) shown() string {
 	if len(l.words) == 0 {
 		return ""
 	}
-	typed := l.src[l.words[0].Col-1 : l.typedEnd()]
+	typed := l.src[l.words[0].Col-1 : endOf(l.words)]
 	if strings.Contains(typed, "$") {
 		return command.Clean(command.Join(l.words))
 	}
@@ -72,10 +72,11 @@ func (l line) shown() string {
 }
 
 // source is the line as it was typed, without its comment.
-func (l line) source() string { return l.src[:l.typedEnd()] }
+func (l line) source() string { return l.src[:endOf(l.whole)] }
 
-func (l line) typedEnd() int {
-	last := l.whole[len(l.whole)-1]
+// endOf is where the last of the words ends.
+func endOf(words []command.Word) int {
+	last := words[len(words)-1]
 	return last.Col - 1 + len(last.Raw)
 }
 

@@ -12,17 +12,18 @@ import (
 // expectWithin is how long an expectation may take to become true unless it says otherwise.
 const expectWithin = 5 * time.Second
 
-// expectStep waits for a predicate, or watches that it stays false.
+// expectStep waits for a predicate, or watches that it stays as it is.
 type expectStep struct {
-	who   who
-	limit time.Duration
-	never bool
-	pred  predicate
-	preds map[string]predicate // of peers where it is another, since the line says $SELF or $I
-	text  string               // the predicate as it was written
+	who    who
+	limit  time.Duration
+	never  bool // it must not become true
+	always bool // it must be true, and stay so
+	pred   predicate
+	preds  map[string]predicate // of peers where it is another, since the line says $SELF or $I
+	text   string               // the predicate as it was written
 }
 
-// expect reads "expect WHO [within D | never D] PREDICATE".
+// expect reads "expect WHO [within D | never D | always D] PREDICATE".
 func (p *parser) expect(l line) {
 	l = l.after(1)
 	if len(l.words) == 0 {
@@ -43,8 +44,8 @@ func (p *parser) expect(l line) {
 	}
 	peers, l, ok := p.who(l)
 	step := &expectStep{who: peers, limit: expectWithin}
-	if l.is(0, "within") || l.is(0, "never") {
-		step.never = l.is(0, "never")
+	if l.is(0, "within") || l.is(0, "never") || l.is(0, "always") {
+		step.never, step.always = l.is(0, "never"), l.is(0, "always")
 		d, isTime := p.duration(l, 1)
 		step.limit, ok = d, ok && isTime
 		l = l.after(1)
@@ -103,8 +104,11 @@ func (c *Coordinator) explain(w *watcher) []string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	how := "within "
-	if w.step.never {
+	switch {
+	case w.step.never:
 		how = "never within "
+	case w.step.always:
+		how = "always for "
 	}
 	out := []string{"wanted  " + how + w.step.limit.String() + "  " + w.step.text}
 	width, shown := 0, 0

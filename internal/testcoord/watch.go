@@ -19,6 +19,7 @@ type watcher struct {
 	good   []bool        // the predicate holds at that peer now
 	bad    int           // at how many it does not
 	since  time.Time     // when it began to hold at all; zero while it does not
+	begun  bool          // all peers were looked at once
 	ended  bool          // it is decided
 	err    string        // why it failed, once it is decided
 	missed []uint64      // how many events of each peer were lost before it mattered
@@ -47,6 +48,7 @@ func (c *Coordinator) watch(s *expectStep, names []string) *watcher {
 	for i := range w.peers {
 		w.look(i)
 	}
+	w.begun = true
 	w.decide()
 	return w
 }
@@ -87,10 +89,14 @@ func (w *watcher) look(i int) {
 	case w.ended:
 	case w.step.never && v == yes:
 		w.fail(w.step.text + " became true at " + p.name)
-	case lost > 0 && (w.step.never || w.step.pred.exact()):
+	case lost > 0 && (w.step.never || w.step.always || w.step.pred.exact()):
 		w.fail(fmt.Sprintf("%d events of %s were lost on the way, so this cannot be judged", lost, p.name))
-	case died, !p.life.isUp() && (w.step.never || v != yes):
+	case died, !p.life.isUp() && (w.step.never || w.step.always || v != yes):
 		w.fail(p.name + " " + p.why())
+	case w.step.always && v != yes && w.begun:
+		w.fail(w.step.text + " became false at " + p.name)
+	case w.step.always && v != yes:
+		w.fail(w.step.text + " is false at " + p.name)
 	case v == hopeless && !w.step.never:
 		w.fail("this cannot become true any more at " + p.name)
 	}
@@ -102,7 +108,7 @@ func (w *watcher) fail(msg string) { w.ended, w.err = true, msg }
 // the next moment, unless it must be exact.
 func (w *watcher) decide() {
 	switch {
-	case w.step.never:
+	case w.step.never, w.step.always:
 	case w.bad > 0:
 		w.since = time.Time{}
 	case w.since.IsZero():
@@ -141,7 +147,7 @@ func (c *Coordinator) await(ctx context.Context, w *watcher) error {
 		case <-w.poke:
 		case <-settled:
 		case <-deadline.C:
-			if w.step.never || !since.IsZero() {
+			if w.step.never || w.step.always || !since.IsZero() {
 				return nil
 			}
 			return fmt.Errorf("not within %s", w.step.limit)

@@ -20,7 +20,7 @@ type who struct {
 }
 
 // reserved are words of WHO that cannot be names of peers.
-var reserved = []string{"all", "others", "any", "within", "never"}
+var reserved = []string{"all", "others", "any", "within", "never", "always"}
 
 var (
 	validName  = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_.-]{0,62}$`)
