@@ -1,0 +1,67 @@
+package kubernetes
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+)
+
+// deleteWithin is how long it may take to delete what was made.
+const deleteWithin = 15 * time.Second
+
+// Job is a run in the cluster. Its methods may be called from any goroutine.
+type Job struct {
+	launcher *Launcher
+	name     string
+	uid      types.UID
+	peers    []string
+	// lost has room for all peers, so that telling never waits.
+	lost chan string
+
+	mu   sync.Mutex
+	pods map[int]*corev1.Pod // guarded by mu; by index, as they were seen last
+	// refusal is why pods are not made; guarded by mu, empty while they are.
+	refusal string
+}
+
+func newHandle(l *Launcher, job *batchv1.Job, peers []string) *Job {
+	return &Job{
+		launcher: l, name: job.Name, uid: job.UID, peers: peers,
+		lost: make(chan string, len(peers)), pods: map[int]*corev1.Pod{},
+	}
+}
+
+// Name is that of the Job and of the Secret, Namespace where they are.
+func (j *Job) Name() string      { return j.name }
+func (j *Job) Namespace() string { return j.launcher.namespace }
+
+// Lost are the names of peers whose pods have ended, each once, while Follow runs.
+func (j *Job) Lost() <-chan string { return j.lost }
+
+// Close deletes the Secret and the Job. The cluster deletes the pods that are left by itself, which end then. It may be called again.
+func (j *Job) Close(ctx context.Context) error {
+	l := j.launcher
+	gone := func(err error) error {
+		if apierrors.IsNotFound(err) || apierrors.IsConflict(err) { // a conflict: the name is another's by now
+			return nil
+		}
+		return err
+	}
+	// Not by its UID, which nobody has noted: the name is not free for another before the Job is gone.
+	err := gone(l.core.Secrets(l.namespace).Delete(ctx, j.name, metav1.DeleteOptions{}))
+	err = errors.Join(err, gone(l.batch.Jobs(l.namespace).Delete(ctx, j.name, metav1.DeleteOptions{
+		Preconditions: &metav1.Preconditions{UID: &j.uid}, PropagationPolicy: new(metav1.DeletePropagationBackground),
+	})))
+	if err != nil {
+		return fmt.Errorf("delete job %s in namespace %s: %w", j.name, l.namespace, err)
+	}
+	return nil
+}
