@@ -15,14 +15,15 @@ import (
 // flow is one sequence of steps, and where it has come to. A branch of a parallel block and a step in the background have
 // one of their own.
 type flow struct {
-	c     *Coordinator
-	scope *scope   // the variables of the blocks around
-	last  []string // the peers of the last step that named some
-	depth int      // how many blocks are around
-	round string   // which rounds of the repeats around
-	jobs  *jobs    // what runs in the background
-	meet  *meeting // of the branches of the parallel block around; nil when there is none
-	all   bool     // goes on after a failure
+	c      *Coordinator
+	scope  *scope   // the variables of the blocks around
+	last   []string // the peers of the last step that named some
+	depth  int      // how many blocks are around
+	round  string   // which rounds of the repeats around
+	jobs   *jobs    // what runs in the background
+	meet   *meeting // of the branches of the parallel block around; nil when there is none
+	branch *Step    // of that block, in which the flow is
+	all    bool     // goes on after a failure
 
 	// Of the step that runs:
 	step    *Step

@@ -3,9 +3,11 @@ package testcoord
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 )
@@ -129,32 +131,41 @@ const barrierLimit = 5 * time.Minute
 
 func (s barrierStep) run(ctx context.Context, f *flow) error {
 	limit := cmp.Or(f.c.suite.Timeout, barrierLimit)
-	ctx, stop := context.WithTimeoutCause(ctx, limit, fmt.Errorf("not all branches have arrived within %s", limit))
+	ctx, stop := context.WithTimeoutCause(ctx, limit, errBarrier)
 	defer stop()
-	return f.meet.arrive(ctx, s.name, f.step.Line)
+	me := &arrival{name: s.name, line: f.step.Line, branch: f.branch, end: make(chan error, 1)}
+	f.waitsFor(f.meet.missing)
+	err := f.meet.arrive(ctx, me)
+	if errors.Is(err, errBarrier) {
+		return fmt.Errorf("%w within %s; those that are missing: %s", err, limit, strings.Join(f.meet.missing(), ", "))
+	}
+	return err
 }
+
+// errBarrier is why a branch waits no more.
+var errBarrier = errors.New("not all branches have arrived")
 
 // meeting is the barriers of a parallel block.
 type meeting struct {
 	mu      sync.Mutex
-	running int        // guarded by mu; branches that have not ended
+	running []*Step    // guarded by mu; the branches that have not ended
 	waiting []*arrival // guarded by mu
+	late    []*Step    // guarded by mu; the branches that have arrived, and wait no more
 }
 
 // arrival is a branch that waits at a barrier.
 type arrival struct {
-	name string
-	line int
-	end  chan error // gets what becomes of the wait
+	name   string
+	line   int
+	branch *Step
+	end    chan error // gets what becomes of the wait
 }
 
-func newMeeting(branches int) *meeting { return &meeting{running: branches} }
-
 // arrive waits until all branches that run wait at a barrier of that name.
-func (m *meeting) arrive(ctx context.Context, name string, line int) error {
-	me := &arrival{name: name, line: line, end: make(chan error, 1)}
+func (m *meeting) arrive(ctx context.Context, me *arrival) error {
 	m.mu.Lock()
 	m.waiting = append(m.waiting, me)
+	m.late = slices.DeleteFunc(m.late, func(b *Step) bool { return b == me.branch })
 	m.look()
 	m.mu.Unlock()
 	select {
@@ -165,20 +176,35 @@ func (m *meeting) arrive(ctx context.Context, name string, line int) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.waiting = slices.DeleteFunc(m.waiting, func(a *arrival) bool { return a == me })
+	m.late = append(m.late, me.branch)
 	return context.Cause(ctx)
 }
 
-// leave takes out a branch that has ended: nobody waits for it.
-func (m *meeting) leave() {
+// missing are the branches that have not arrived, by their lines.
+func (m *meeting) missing() []string {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.running--
+	var out []string
+	for _, b := range m.running {
+		there := func(a *arrival) bool { return a.branch == b }
+		if !slices.ContainsFunc(m.waiting, there) && !slices.Contains(m.late, b) {
+			out = append(out, "line "+strconv.Itoa(b.Line))
+		}
+	}
+	return out
+}
+
+// leave takes out a branch that has ended: nobody waits for it.
+func (m *meeting) leave(branch *Step) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.running = slices.DeleteFunc(m.running, func(b *Step) bool { return b == branch })
 	m.look()
 }
 
 // look lets all go on when all have arrived. When they wait at different barriers, they would wait for ever. The lock is held.
 func (m *meeting) look() {
-	if len(m.waiting) == 0 || len(m.waiting) < m.running {
+	if len(m.waiting) == 0 || len(m.waiting) < len(m.running) {
 		return
 	}
 	var err error

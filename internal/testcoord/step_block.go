@@ -54,19 +54,19 @@ func (parallelBlock) run(context.Context, *flow) error { return nil }
 func (parallelBlock) runBody(ctx context.Context, f *flow, s *Step) bool {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	meet := newMeeting(len(s.Body))
+	meet := &meeting{running: slices.Clone(s.Body)}
 	good := make([]bool, len(s.Body))
 	var running sync.WaitGroup
 	for i, branch := range s.Body {
 		in := f.inner()
-		in.meet, in.jobs = meet, &jobs{}
+		in.meet, in.branch, in.jobs = meet, branch, &jobs{}
 		running.Go(func() {
 			good[i] = in.steps(ctx, []*Step{branch})
 			good[i] = in.endJobs(!good[i] && !f.all) && good[i]
 			if !good[i] && !f.all {
 				stop(errOther)
 			}
-			meet.leave()
+			meet.leave(branch)
 		})
 	}
 	running.Wait()
