@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -143,38 +144,87 @@ func texts(words []command.Word) []string {
 	return out
 }
 
-// FuzzParse checks that every file is either a suite or a list of mistakes in places that exist.
-func FuzzParse(f *testing.F) {
-	files, _ := filepath.Glob("testdata/errors/*.lab")
-	examples, _ := filepath.Glob("../../examples/*.*")
-	for _, file := range append(files, examples...) {
-		if src, err := os.ReadFile(file); err == nil {
+// seed gives a fuzz test all suites there are, right and wrong.
+func seed(f *testing.F) {
+	f.Helper()
+	for _, pattern := range []string{"testdata/suites/*.lab", "testdata/errors/*.lab", "../../examples/*.*", "../../examples/fallacies/*.lab"} {
+		files, err := filepath.Glob(pattern)
+		if err != nil || len(files) == 0 {
+			f.Fatalf("%s: no files, %v", pattern, err)
+		}
+		for _, file := range files {
+			src, err := os.ReadFile(file)
+			if err != nil {
+				f.Fatal(err)
+			}
 			f.Add(src)
 		}
 	}
+}
+
+// FuzzParse checks that every file is either a suite or a list of mistakes in places that exist, and that a suite includes itself
+// as well as any other.
+func FuzzParse(f *testing.F) {
+	seed(f)
 	table := fakeTable(nil)
 	f.Fuzz(func(t *testing.T, src []byte) {
-		s, err := Parse("fuzz.lab", src, table)
-		if err == nil {
-			if len(s.Steps) == 0 {
-				t.Fatal("a suite without steps")
-			}
-			return
-		}
-		var errs Errors
-		if !errors.As(err, &errs) {
-			t.Fatalf("%T", err)
-		}
-		lines := strings.Count(string(src), "\n") + 1
-		for _, e := range errs {
-			if e.Line < 1 || e.Line > lines || e.Col < 1 || e.Col > len(e.Source)+1 || e.Msg == "" {
-				t.Errorf("%+v", e)
-			}
-			if text := e.Error() + e.Excerpt(); strings.ContainsFunc(strings.ReplaceAll(text, "\n", ""), func(r rune) bool { return r < ' ' || r == 0x7f }) {
-				t.Errorf("control characters in %q", text)
-			}
+		for _, runner := range []string{"", "attach"} {
+			checkParsed(t, src, ParseOptions{Table: table, Runner: runner, Params: map[string]string{"n": "7"}, Read: func(path string) ([]byte, error) {
+				if path == "other.lab" {
+					return src, nil
+				}
+				return []byte("alice noop\n"), nil
+			}})
 		}
 	})
+}
+
+func checkParsed(t *testing.T, src []byte, opt ParseOptions) {
+	t.Helper()
+	s, err := ParseWith("fuzz.lab", src, opt)
+	if err == nil {
+		if len(s.Steps) == 0 {
+			t.Fatal("a suite without steps")
+		}
+		return
+	}
+	var errs Errors
+	if !errors.As(err, &errs) || len(errs) == 0 {
+		t.Fatalf("%T", err)
+	}
+	lines := strings.Count(string(src), "\n") + 1
+	for _, e := range errs {
+		if e.Line < 1 || e.Line > max(lines, 2) || e.Col < 1 || e.Col > len(e.Source)+1 || e.Msg == "" {
+			t.Errorf("%+v", e)
+		}
+		if text := e.Error() + e.Excerpt(); strings.ContainsFunc(strings.ReplaceAll(text, "\n", ""), func(r rune) bool { return r < ' ' || r == 0x7f }) {
+			t.Errorf("control characters in %q", text)
+		}
+	}
+}
+
+// TestEveryLine checks that each kind of line is one, and stays so when it is formatted.
+func TestEveryLine(t *testing.T) {
+	t.Parallel()
+	src, err := os.ReadFile("testdata/suites/every-line.lab")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := Parse("every-line.lab", src, fakeTable(nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(string(src), string(Format(src))); d != "" {
+		t.Error(d)
+	}
+	if len(s.Peers) != 6 || len(s.Invariants) != 2 || len(s.Measures) != 2 || len(s.Params) != 2 || len(s.Cleanup) != 1 || len(s.Tags) != 2 {
+		t.Errorf("%+v", s)
+	}
+	for word := range words() {
+		if word != "include" && !regexp.MustCompile(`(?m)^ *`+word+`\b`).Match(src) {
+			t.Errorf("no line with %q", word)
+		}
+	}
 }
 
 // TestExamples checks that the examples are suites. The commands that fake peers lack are known by name only.
