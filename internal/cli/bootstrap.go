@@ -76,6 +76,7 @@ func newBootstrap(std Stdio) *cobra.Command {
 	addSettings(cmd, bootstrapSettings(&c), func(v config.Values) error {
 		c.fill(v)
 		listen, http = v.Get("listen"), v.Get("http")
+		c.security.Hosts = []string{hostOf(listen), hostOf(http)}
 		store.fill(v)
 		return ops.fill(v)
 	}).addFile(cmd)

@@ -37,16 +37,17 @@ func newCoordinator(std Stdio, apps []func() app.App) *cobra.Command {
 // runFlags are the flags of "peerlab coordinator run".
 type runFlags struct {
 	common
-	listen    string
-	logs      string
-	verbose   bool
-	keepGoing bool
-	keep      int // events of each peer
-	how       how
-	plan      plan
-	reports   reportFlags
-	attach    attachFlags
-	ui        uiFlags
+	listen     string
+	logs       string
+	verbose    bool
+	keepGoing  bool
+	keep       int // events of each peer
+	how        how
+	plan       plan
+	reports    reportFlags
+	attach     attachFlags
+	kubernetes kubernetesFlags
+	ui         uiFlags
 }
 
 func newCoordinatorRun(std Stdio, apps []func() app.App) *cobra.Command {
@@ -74,6 +75,9 @@ func runCommand(cmd *cobra.Command, std Stdio, f *runFlags, apps []func() app.Ap
 		if err := f.attach.check(cmd, f); err != nil {
 			return err
 		}
+		if err := f.kubernetes.check(cmd, f); err != nil {
+			return err
+		}
 		return runSuites(cmd.Context(), std, f, apps, files)
 	}
 	f.add(cmd, "warn")
@@ -85,6 +89,7 @@ func runCommand(cmd *cobra.Command, std Stdio, f *runFlags, apps []func() app.Ap
 	f.plan.add(cmd)
 	f.reports.add(cmd)
 	f.attach.add(cmd)
+	f.kubernetes.add(cmd)
 	f.ui.add(cmd, ui)
 	cmd.Flags().BoolVar(&f.keepGoing, "keep-going", false, "go on after a step that failed")
 	return cmd
@@ -121,9 +126,13 @@ func runSuite(ctx context.Context, std Stdio, f *runFlags, security *node.Securi
 		RunnerName: f.how.runner, Facts: facts(), Seed: f.how.seed,
 		Out: std.Out, Color: isTerminal(std.Out) && wantColor(), Verbose: f.verbose, KeepGoing: f.keepGoing, KeepEvents: f.keep, Observer: seen.observer(), Log: log,
 	}
-	if f.how.runner == onAttach {
+	cluster := newPods(f, suite, security, std.Out)
+	switch f.how.runner {
+	case onAttach:
 		opt.Invite, opt.StartTimeout = invite.command, f.attach.timeout
-	} else {
+	case onKubernetes:
+		cluster.options(&opt)
+	default:
 		opt.Runner = runner.runner()
 	}
 	coordinator := testcoord.New(suite, opt)
@@ -134,14 +143,20 @@ func runSuite(ctx context.Context, std Stdio, f *runFlags, security *node.Securi
 	}
 	server.SetServing(true)
 	runner.coordinator, invite.coordinator = server.Addr(), f.attach.reach(server.Addr())
+	begin := coordinator.Run
 	switch {
+	case f.how.runner == onKubernetes:
+		begin = cluster.around(coordinator, boot.addr, server.Addr())
 	case f.how.runner == onAttach:
 		f.attach.keep(server.Addr(), boot)
 		_, _ = fmt.Fprintln(std.Out, invite.head())
 	case f.verbose:
 		_, _ = fmt.Fprintf(std.Out, "coordinator listens on %s\n", server.Addr())
 	}
-	result, err := coordinator.Run(ctx)
+	result, err := begin(ctx)
+	if result == nil { // nothing has run
+		return nil, err
+	}
 	known, missed := coordinator.Log()
 	err = errors.Join(err, writeEventLogs(f.logs, suite.Peers, known))
 	return reportOf(suite, &f.how, result, known, missed), err

@@ -32,17 +32,17 @@ type addresses struct{ coordinator, bootstrap string }
 func (f *attachFlags) add(cmd *cobra.Command) {
 	f.kept = &addresses{}
 	flags := cmd.Flags()
-	flags.DurationVar(&f.timeout, "attach-timeout", 5*time.Minute, "with --runner attach, wait so long for all peers to attach")
-	flags.StringVar(&f.bootstrap, "bootstrap", "", "with --runner attach, the bootstrap service of the peers (default one of the run's own, on the host of --listen)")
-	flags.StringVar(&f.advertise, "advertise", "", "with --runner attach, the host that peers are told, when --listen binds all (0.0.0.0)")
+	flags.DurationVar(&f.timeout, "attach-timeout", 5*time.Minute, "with --runner attach or kubernetes, wait so long for all peers to attach")
+	flags.StringVar(&f.bootstrap, "bootstrap", "", "with --runner attach or kubernetes, the bootstrap service of the peers (default one of the run's own, on the host of --listen)")
+	flags.StringVar(&f.advertise, "advertise", "", "with --runner attach or kubernetes, the host that peers are told, when --listen binds all (0.0.0.0); with kubernetes also host:port")
 }
 
 // check refuses what does not go with the runner.
 func (f *attachFlags) check(cmd *cobra.Command, run *runFlags) error {
-	if run.how.runner != onAttach {
+	if !run.how.attached() {
 		for _, name := range []string{"attach-timeout", "bootstrap", "advertise"} {
 			if cmd.Flags().Changed(name) {
-				return exit{exitUsage, fmt.Errorf("--%s is for --runner %s", name, onAttach)}
+				return exit{exitUsage, fmt.Errorf("--%s is for --runner %s and %s", name, onAttach, onKubernetes)}
 			}
 		}
 		return nil
@@ -50,7 +50,7 @@ func (f *attachFlags) check(cmd *cobra.Command, run *runFlags) error {
 	if f.timeout <= 0 {
 		return exit{exitUsage, fmt.Errorf("--attach-timeout %s: must be more than 0", f.timeout)}
 	}
-	if run.plan.parallel > 1 {
+	if run.plan.parallel > 1 && run.how.runner == onAttach {
 		return exit{exitUsage, errors.New("--parallel is not for --runner attach: peers attach to one run, the others would wait for them; use --repeat")}
 	}
 	if err := checkEndpoints(f.bootstrap); err != nil {
@@ -141,10 +141,15 @@ func (i *invitation) head() string {
 
 // peerArgs are the arguments of a peer of a run.
 func peerArgs(f *runFlags, suite *testcoord.Suite, name, bootstrap, coordinator string) []string {
-	return slices.Concat([]string{
-		"peer", "--name", name, "--bootstrap", bootstrap, "--coordinator", coordinator,
+	return slices.Concat([]string{"peer", "--name", name}, runArgs(f, suite, bootstrap, coordinator), securityArgs(f.security))
+}
+
+// runArgs are those that all peers of a run have.
+func runArgs(f *runFlags, suite *testcoord.Suite, bootstrap, coordinator string) []string {
+	return []string{
+		"--bootstrap", bootstrap, "--coordinator", coordinator,
 		"--profile", cmp.Or(suite.Profile, defaultSuiteProfile), "--seed", strconv.FormatUint(f.how.seed, 10),
-	}, securityArgs(f.security))
+	}
 }
 
 // securityArgs are the flags by which a peer speaks to servers that are protected so.

@@ -21,6 +21,8 @@ const (
 	inNetns     = "netns"
 	onAttach    = "attach"
 	inSim       = sim.RunnerName
+
+	onKubernetes = "kubernetes"
 )
 
 // how says what starts the peers, and with what values the suites are read.
@@ -42,7 +44,12 @@ func (h *how) add(cmd *cobra.Command) {
 }
 
 // runners are those that can be asked for.
-func (h *how) runners() []string { return []string{onProcesses, inNetns, onAttach, inSim} }
+func (h *how) runners() []string {
+	return []string{onProcesses, inNetns, onAttach, onKubernetes, inSim}
+}
+
+// attached reports whether the peers are started by another than this process, and attach.
+func (h *how) attached() bool { return h.runner == onAttach || h.runner == onKubernetes }
 
 // settle takes the flags as one: the runner has its name, and chance its seed.
 func (h *how) settle(cmd *cobra.Command) error {

@@ -23,6 +23,7 @@ type rendezvous struct {
 // newRendezvous starts the service of a run, or connects to the one that the user named. The caller calls Close.
 func newRendezvous(ctx context.Context, f *runFlags, g *ground, security *node.Security, log zerolog.Logger) (*rendezvous, error) {
 	r := &rendezvous{addr: f.attach.bootstrap}
+	dial := r.addr
 	if r.addr == "" {
 		var err error
 		r.own, err = lab.StartBootstrap(ctx, lab.BootstrapConfig{Listen: g.bootstrap.listen, Network: g.bootstrap.network, Security: security, Log: log})
@@ -30,8 +31,12 @@ func newRendezvous(ctx context.Context, f *runFlags, g *ground, security *node.S
 			return nil, bindError(err)
 		}
 		r.addr = f.attach.reach(r.own.Addr())
+		dial = r.addr
+		if f.how.runner == onKubernetes { // this process need not reach what pods do
+			r.addr, dial = f.kubernetes.advertised(f, r.own.Addr(), false), nearby(r.own.Addr())
+		}
 	}
-	conn, hangUp, err := dialBootstrap(g.coordinator.network, security, r.addr)
+	conn, hangUp, err := dialBootstrap(g.coordinator.network, security, dial)
 	if err != nil {
 		return nil, errors.Join(err, r.Close())
 	}

@@ -3,6 +3,7 @@ package cli
 import (
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"path/filepath"
 
@@ -44,7 +45,7 @@ func (c *common) fill(v config.Values) {
 		c.logComponents = config.ParseLevels(v.Get("log-components"))
 	}
 	c.security = node.SecurityConfig{
-		CertFile: v.Get("tls-cert"), KeyFile: v.Get("tls-key"), CAFile: v.Get("tls-ca"),
+		CertFile: v.Get("tls-cert"), KeyFile: v.Get("tls-key"), CAFile: v.Get("tls-ca"), CAKeyFile: v.Get("tls-ca-key"),
 		TokenFile: v.Get("token-file"), Insecure: v.Get("insecure") == "true",
 	}
 	if c.operators {
@@ -99,4 +100,10 @@ func stateDir() (string, error) {
 		return "", fmt.Errorf("state directory: %w", err)
 	}
 	return dir, nil
+}
+
+// hostOf is the host of host:port; empty for what is none.
+func hostOf(addr string) string {
+	host, _, _ := net.SplitHostPort(addr)
+	return host
 }

@@ -31,8 +31,11 @@ type place struct {
 func newGround(ctx context.Context, f *runFlags, peers []string, log zerolog.Logger) (*ground, error) {
 	if f.how.runner != inNetns {
 		here := &ground{coordinator: place{network.System(), f.listen}, bootstrap: place{network.System(), "127.0.0.1:0"}}
-		if f.how.runner == onAttach {
+		switch f.how.runner {
+		case onAttach:
 			return attachGround(f, here), nil
+		case onKubernetes:
+			return kubernetesGround(f, here), nil
 		}
 		return here, nil
 	}

@@ -90,6 +90,7 @@ func (f *peerFlags) fill(v config.Values) error {
 	}
 	f.allowShell = v.Get("allow-shell") == "true"
 	f.logColor = v.Get("color")
+	f.security.Hosts = []string{hostOf(f.peer.Listen), f.peer.Advertise}
 	f.consoleLook.fill(v)
 	return err
 }

@@ -72,7 +72,7 @@ func (c *storeConfig) pace() time.Duration {
 func (c *storeConfig) open(ctx context.Context, maxGroups int, log zerolog.Logger) (closingStore, error) {
 	spec := c.spec
 	kind, rest, ok := strings.Cut(spec, ":")
-	if kind != "etcd" && c.tls != (node.SecurityConfig{}) {
+	if kind != "etcd" && c.tls.CAFile+c.tls.CertFile+c.tls.KeyFile != "" {
 		return nil, exit{exitUsage, errors.New("--store-ca, --store-cert and --store-key are for --store etcd://…")}
 	}
 	switch {

@@ -2,7 +2,6 @@ package kubernetes
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"time"
@@ -25,9 +24,10 @@ const (
 	eventsEvery = 2 * time.Second
 )
 
-// Follow watches the pods until ctx ends. tell gets a line for each new trouble, one at a time.
-func (j *Job) Follow(ctx context.Context, tell func(line string)) {
-	f := &follower{job: j, tell: tell, told: map[int]string{}, lost: map[int]bool{}}
+// Follow watches the pods until ctx ends. tell gets a line for each new trouble, and over the name of each peer whose pod has
+// ended, once, after what is told of it. They are called one at a time, and end before Follow does.
+func (j *Job) Follow(ctx context.Context, tell, over func(string)) {
+	f := &follower{job: j, tell: tell, over: over, told: map[int]string{}, lost: map[int]bool{}}
 	for ctx.Err() == nil {
 		err := f.watch(ctx)
 		if ctx.Err() != nil {
@@ -46,10 +46,10 @@ func (j *Job) Follow(ctx context.Context, tell func(line string)) {
 
 // follower is what Follow knows of one job.
 type follower struct {
-	job  *Job
-	tell func(string)
-	told map[int]string // the reasons that were told, by index
-	lost map[int]bool   // whose pod has ended
+	job        *Job
+	tell, over func(string)
+	told       map[int]string // the reasons that were told, by index
+	lost       map[int]bool   // whose pod has ended
 	// trouble is why the last watch failed; refusal is which reason for missing pods was told.
 	trouble, refusal string
 }
@@ -119,7 +119,7 @@ func (f *follower) report() {
 	for i, s := range now {
 		if s.over && !f.lost[i] {
 			f.lost[i] = true
-			f.job.lost <- f.job.peers[i]
+			f.over(f.job.peers[i])
 		}
 	}
 }
@@ -232,5 +232,3 @@ func orNone(s string) string {
 	}
 	return s
 }
-
-var errNoPod = errors.New("it has no pod")

@@ -23,8 +23,6 @@ type Job struct {
 	name     string
 	uid      types.UID
 	peers    []string
-	// lost has room for all peers, so that telling never waits.
-	lost chan string
 
 	mu   sync.Mutex
 	pods map[int]*corev1.Pod // guarded by mu; by index, as they were seen last
@@ -33,18 +31,12 @@ type Job struct {
 }
 
 func newHandle(l *Launcher, job *batchv1.Job, peers []string) *Job {
-	return &Job{
-		launcher: l, name: job.Name, uid: job.UID, peers: peers,
-		lost: make(chan string, len(peers)), pods: map[int]*corev1.Pod{},
-	}
+	return &Job{launcher: l, name: job.Name, uid: job.UID, peers: peers, pods: map[int]*corev1.Pod{}}
 }
 
 // Name is that of the Job and of the Secret, Namespace where they are.
 func (j *Job) Name() string      { return j.name }
 func (j *Job) Namespace() string { return j.launcher.namespace }
-
-// Lost are the names of peers whose pods have ended, each once, while Follow runs.
-func (j *Job) Lost() <-chan string { return j.lost }
 
 // Close deletes the Secret and the Job. The cluster deletes the pods that are left by itself, which end then. It may be called again.
 func (j *Job) Close(ctx context.Context) error {

@@ -63,7 +63,7 @@ func (j *Job) openLog(ctx context.Context, i int, opt *corev1.PodLogOptions) (io
 	pod := j.pods[i]
 	j.mu.Unlock()
 	if pod == nil {
-		return nil, errNoPod
+		return nil, errors.New("it has no pod")
 	}
 	return j.launcher.core.Pods(j.Namespace()).GetLogs(pod.Name, opt).Stream(ctx)
 }

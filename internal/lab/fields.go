@@ -42,6 +42,7 @@ func CommonFields(level string, operators bool, components ...string) []config.F
 		text("tls-cert", "PEM certificate of this node's gRPC server"),
 		text("tls-key", "PEM key of the certificate"),
 		text("tls-ca", "PEM certificates to verify others with; with it, servers demand client certificates"),
+		text("tls-ca-key", "PEM key of the first of these: a node that has no certificate makes one for itself"),
 		config.Field{
 			Key: "insecure", Kind: app.Bool, Default: "false", Live: config.AtStart, Group: "security",
 			Summary: "allow to bind addresses that other machines can reach without TLS and token",

@@ -184,28 +184,11 @@ func loadCA(dir string) (*pair, error) {
 	case certErr != nil || keyErr != nil:
 		return nil, fmt.Errorf("the CA is not whole: %w", errors.Join(certErr, keyErr))
 	}
-	cert, key := firstBlock(certPEM), firstBlock(keyPEM)
-	if cert == nil || key == nil {
-		return nil, fmt.Errorf("the CA: no PEM block in %s or %s", certFile, keyFile)
-	}
-	parsed, err := x509.ParseCertificate(cert)
+	authority, err := parseCA(certFile, certPEM, keyFile, keyPEM)
 	if err != nil {
-		return nil, fmt.Errorf("the CA: %s: %w", certFile, err)
+		return nil, fmt.Errorf("the CA: %w", err)
 	}
-	private, err := x509.ParsePKCS8PrivateKey(key)
-	if err != nil {
-		return nil, fmt.Errorf("the CA: %s: %w", keyFile, err)
-	}
-	own, ok := private.(*ecdsa.PrivateKey)
-	switch {
-	case !ok || !own.PublicKey.Equal(parsed.PublicKey):
-		return nil, fmt.Errorf("the CA: %s is not the key of %s", keyFile, certFile)
-	case !parsed.IsCA:
-		return nil, fmt.Errorf("the CA: %s is no certificate of a CA", certFile)
-	case time.Now().After(parsed.NotAfter):
-		return nil, fmt.Errorf("the CA: %s ended on %s", certFile, parsed.NotAfter.Format(time.DateOnly))
-	}
-	return &pair{cert: parsed, key: own}, nil
+	return authority, nil
 }
 
 func firstBlock(b []byte) []byte {

@@ -25,6 +25,12 @@ type SecurityConfig struct {
 	// CAFile holds the PEM certificates that others are verified against; with it, a server also
 	// demands a certificate from its clients (mTLS).
 	CAFile string
+	// CAKeyFile is the PEM key of the CA file's first certificate. A node that has it and no certificate makes one for itself at the
+	// start, for loopback, Hosts, and the addresses of its machine if one of Hosts is all of them (0.0.0.0).
+	CAKeyFile string
+	Hosts     []string
+	// CA and CAKey are what CAFile and CAKeyFile hold, where they are in no files.
+	CA, CAKey []byte
 	// TokenFile holds a secret of 16 bytes or more that all nodes of a lab share. Calls carry it, and gossip is
 	// encrypted with a key derived from it.
 	TokenFile string
@@ -85,42 +91,50 @@ func loadToken(what, path, given string) (string, error) {
 }
 
 func (s *Security) loadTLS(c SecurityConfig) error {
+	var err error
+	if s.ca, err = fromFile("CA file", c.CAFile, c.CA); err != nil {
+		return err
+	}
 	var pool *x509.CertPool
-	if c.CAFile != "" {
-		pem, err := os.ReadFile(c.CAFile)
-		if err != nil {
-			return fmt.Errorf("CA file: %w", err)
-		}
+	if s.ca != nil {
 		pool = x509.NewCertPool()
-		if !pool.AppendCertsFromPEM(pem) {
+		if !pool.AppendCertsFromPEM(s.ca) {
 			return fmt.Errorf("CA file %s: no PEM certificate in it", c.CAFile)
 		}
-		s.ca = pem
 	}
 	if pool != nil || c.CertFile != "" {
 		// Without a CA file, others are verified with the certificates that the system trusts.
 		s.client = &tls.Config{MinVersion: tls.VersionTLS13, RootCAs: pool}
 	}
-	if (c.CertFile == "") != (c.KeyFile == "") {
-		return errors.New("a TLS certificate and its key go together: give both or neither")
+	cert, err := c.certificate(s.ca)
+	if cert == nil || err != nil {
+		return err
 	}
-	if c.CertFile == "" {
-		return nil
-	}
-	cert, err := tls.LoadX509KeyPair(c.CertFile, c.KeyFile)
-	if err != nil {
-		return fmt.Errorf("TLS certificate: %w", err)
-	}
-	if now := time.Now(); now.After(cert.Leaf.NotAfter) || now.Before(cert.Leaf.NotBefore) {
-		return fmt.Errorf("TLS certificate %s holds from %s to %s, which is not now", c.CertFile,
-			cert.Leaf.NotBefore.Format(time.DateTime), cert.Leaf.NotAfter.Format(time.DateTime))
-	}
-	s.server = &tls.Config{MinVersion: tls.VersionTLS13, Certificates: []tls.Certificate{cert}}
+	s.server = &tls.Config{MinVersion: tls.VersionTLS13, Certificates: []tls.Certificate{*cert}}
 	if pool != nil {
 		s.server.ClientCAs, s.server.ClientAuth = pool, tls.RequireAndVerifyClientCert
 		s.client.Certificates = s.server.Certificates
 	}
 	return nil
+}
+
+// certificate is that of this node: the one of its files, or one that it makes for itself; nil for none.
+func (c *SecurityConfig) certificate(ca []byte) (*tls.Certificate, error) {
+	if (c.CertFile == "") != (c.KeyFile == "") {
+		return nil, errors.New("a TLS certificate and its key go together: give both or neither")
+	}
+	if c.CertFile == "" {
+		return c.ownCertificate(ca)
+	}
+	cert, err := tls.LoadX509KeyPair(c.CertFile, c.KeyFile)
+	if err != nil {
+		return nil, fmt.Errorf("TLS certificate: %w", err)
+	}
+	if now := time.Now(); now.After(cert.Leaf.NotAfter) || now.Before(cert.Leaf.NotBefore) {
+		return nil, fmt.Errorf("TLS certificate %s holds from %s to %s, which is not now", c.CertFile,
+			cert.Leaf.NotBefore.Format(time.DateTime), cert.Leaf.NotAfter.Format(time.DateTime))
+	}
+	return &cert, nil
 }
 
 // CheckBind refuses an address that other machines can reach unless TLS and a token protect it. A host
@@ -156,6 +170,14 @@ func (s *Security) checkToken(addr string) error {
 		return nil
 	}
 	return fmt.Errorf("the token would go to %s in clear; give --tls-ca to speak TLS, or say --insecure", addr)
+}
+
+// Token is the secret that calls of the lab carry, for who starts other nodes; empty without one.
+func (s *Security) Token() string {
+	if s == nil {
+		return ""
+	}
+	return s.token
 }
 
 // GossipKey is the key that encrypts gossip: 32 bytes derived from the token; nil without one.

@@ -23,6 +23,7 @@ func (c *Coordinator) gather(ctx context.Context) error {
 	late := time.NewTimer(c.opt.StartTimeout)
 	defer late.Stop()
 	var here []string
+	lost := map[string]bool{}
 	for first := true; ; first = false {
 		now, missing, arrived := c.present()
 		if first {
@@ -33,9 +34,16 @@ func (c *Coordinator) gather(ctx context.Context) error {
 		if len(missing) == 0 {
 			return nil
 		}
+		for _, name := range missing {
+			if lost[name] {
+				return c.hopeless(name)
+			}
+		}
 		here = now
 		select {
 		case <-arrived:
+		case name := <-c.opt.Lost:
+			lost[name] = true
 		case <-late.C:
 			return c.tooLate(missing)
 		case <-ctx.Done():
@@ -132,7 +140,34 @@ func (c *Coordinator) tooLate(missing []string) error {
 	if c.opt.Invite != nil {
 		f.details = append(f.details, "start such a peer with: "+c.opt.Invite(missing[0]))
 	}
+	for _, name := range missing[:min(len(missing), namesShown)] {
+		f.details = append(f.details, c.whereabouts(name)...)
+	}
 	return f
+}
+
+// hopeless is the error of a peer that will not attach any more.
+func (c *Coordinator) hopeless(name string) error {
+	return &failure{msg: name + " will not attach", details: c.whereabouts(name)}
+}
+
+// whereabouts are lines about a peer that has not attached.
+func (c *Coordinator) whereabouts(name string) []string {
+	if c.opt.Whereabouts == nil {
+		return nil
+	}
+	var lines []string
+	for _, line := range c.opt.Whereabouts(name) {
+		lines = append(lines, name+" | "+line)
+	}
+	return lines
+}
+
+// Note shows a line about something outside that concerns the run. It may be called from any goroutine until Run returns.
+func (c *Coordinator) Note(text string) {
+	c.reporting.Lock()
+	defer c.reporting.Unlock()
+	c.print.note(text)
 }
 
 // refusalsTold is how many refused attaches are told: who tries in a loop must not flood the screen.

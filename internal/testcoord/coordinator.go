@@ -46,6 +46,10 @@ type Options struct {
 	StartTimeout time.Duration
 	// Invite is how to start the peer of that name, for those who start the peers when there is no Runner; nil tells nothing.
 	Invite func(name string) string
+	// Lost names peers that will not attach any more, and Whereabouts is what is known of one that has not, for those who start peers
+	// elsewhere; nil for both knows nothing.
+	Lost        <-chan string
+	Whereabouts func(name string) []string
 	// KeepEvents is how many events of each peer are kept; 0 means DefaultKeepEvents. What a peer sends beyond that is
 	// counted as lost on the way, and told.
 	KeepEvents int
