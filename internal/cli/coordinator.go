@@ -110,6 +110,11 @@ func runSuite(ctx context.Context, std Stdio, f *runFlags, security *node.Securi
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, ground.Close()) }()
+	memories, err := newMemories()
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, memories.Close()) }()
 	boot, err := newRendezvous(ctx, f, ground, security, log)
 	if err != nil {
 		return nil, err
@@ -119,7 +124,7 @@ func runSuite(ctx context.Context, std Stdio, f *runFlags, security *node.Securi
 		Role: "coordinator", Name: "coordinator", Network: ground.coordinator.network, Security: security, Events: event.New("coordinator", event.Keep), Log: log,
 	})
 	defer func() { err = errors.Join(err, server.Close()) }()
-	runner := &processRunner{flags: f, suite: suite, ground: ground, bootstrap: boot.addr, log: log}
+	runner := &processRunner{flags: f, suite: suite, ground: ground, memories: memories, bootstrap: boot.addr, log: log}
 	invite := &invitation{flags: f, suite: suite, bootstrap: boot.addr}
 	opt := testcoord.Options{
 		Bootstrap: boot.client, Control: boot.control(), Faults: ground.faults(),
@@ -167,12 +172,13 @@ type processRunner struct {
 	flags                  *runFlags
 	suite                  *testcoord.Suite
 	ground                 *ground
+	memories               *memories
 	bootstrap, coordinator string
 	log                    zerolog.Logger
 }
 
 func (r *processRunner) runner() testcoord.Runner {
-	return &testcoord.ProcessRunner{Command: r.command, Logs: r.flags.logs}
+	return forgetfulRunner{&testcoord.ProcessRunner{Command: r.command, Logs: r.flags.logs}, r.memories}
 }
 
 func (r *processRunner) command(name string) (*exec.Cmd, error) {
@@ -180,7 +186,7 @@ func (r *processRunner) command(name string) (*exec.Cmd, error) {
 	if err != nil {
 		return nil, fmt.Errorf("this program's own path: %w", err)
 	}
-	args := append(peerArgs(r.flags, r.suite, name, r.bootstrap, r.coordinator), "--log-level", "info", "--log-format", "console")
+	args := append(peerArgs(r.flags, r.suite, name, r.bootstrap, r.coordinator), "--memory", r.memories.of(name), "--log-level", "info", "--log-format", "console")
 	cmd := exec.Command(path, args...)      //nolint:gosec // this program itself
 	cmd.Env = withoutSettings(os.Environ()) // a suite is the same in each shell
 	// The same name as this process was called by, for programs that are several in one.

@@ -121,14 +121,18 @@ func (l *peerProcess) dialBootstrap(addr string) (bootstrapv1.BootstrapServiceCl
 	return bootstrap.NewClient(conn, bootstrap.ClientOptions{Timeout: 2 * time.Second}), nil
 }
 
-// memory remembers members between starts, except in a run of the coordinator, where each starts anew.
+// memory remembers members between starts. In a run of a coordinator, it does so only where the coordinator has said it should.
 func (l *peerProcess) memory(cfg peer.Config) (peer.Memory, error) {
-	if l.flags.coordinator != "" {
+	dir := l.flags.memory
+	switch {
+	case dir != "":
+	case l.flags.coordinator != "":
 		return nil, nil
-	}
-	dir, err := stateDir()
-	if err != nil {
-		return nil, err
+	default:
+		var err error
+		if dir, err = stateDir(); err != nil {
+			return nil, err
+		}
 	}
 	return newFileMemory(dir, cfg.Group, cfg.Name)
 }

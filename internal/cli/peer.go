@@ -24,6 +24,7 @@ type peerFlags struct {
 	// coordinatorTimeout is how long a coordinator that is not there is waited for.
 	coordinatorTimeout time.Duration
 	seed               uint64 // of faults that strike by chance
+	memory             string // where members are remembered, instead of the user's state directory
 	noConsole          bool
 	init               string
 	allowShell         bool
@@ -63,6 +64,7 @@ func newPeer(std Stdio, apps []func() app.App) *cobra.Command {
 	fs.StringVar(&f.coordinator, "coordinator", "", "host:port of a coordinator that gives the commands")
 	fs.DurationVar(&f.coordinatorTimeout, "coordinator-timeout", 0, "wait so long for a coordinator that is not there yet, or is between two runs")
 	fs.Uint64Var(&f.seed, "seed", 0, "what the chance of faults is made of (default another one each time)")
+	fs.StringVar(&f.memory, "memory", "", "folder in which addresses of members are kept from one start to the next (default the user's state directory; with --coordinator nowhere)")
 	cmd.MarkFlagsMutuallyExclusive("exec", "file", "coordinator", "no-console")
 	return cmd
 }
