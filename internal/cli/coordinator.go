@@ -2,10 +2,12 @@ package cli
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
+	"strings"
 
 	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
@@ -124,7 +126,7 @@ func runSuite(ctx context.Context, std Stdio, f *runFlags, security *node.Securi
 		Role: "coordinator", Name: "coordinator", Network: ground.coordinator.network, Security: security, Events: event.New("coordinator", event.Keep), Log: log,
 	})
 	defer func() { err = errors.Join(err, server.Close()) }()
-	runner := &processRunner{flags: f, suite: suite, ground: ground, memories: memories, bootstrap: boot.addr, log: log}
+	runner := &processRunner{flags: f, suite: suite, ground: ground, memories: memories, group: groupOfRun(), bootstrap: boot.addr, log: log}
 	invite := &invitation{flags: f, suite: suite, bootstrap: boot.addr}
 	opt := testcoord.Options{
 		Bootstrap: boot.client, Control: boot.control(), Faults: ground.faults(),
@@ -138,7 +140,7 @@ func runSuite(ctx context.Context, std Stdio, f *runFlags, security *node.Securi
 	case onKubernetes:
 		cluster.options(&opt)
 	default:
-		opt.Runner = runner.runner()
+		opt.Runner, opt.Group = runner.runner(), runner.group
 	}
 	coordinator := testcoord.New(suite, opt)
 	seen.follow(coordinator)
@@ -167,12 +169,17 @@ func runSuite(ctx context.Context, std Stdio, f *runFlags, security *node.Securi
 	return reportOf(suite, &f.how, result, known, missed), err
 }
 
+// groupOfRun is a group that no other run has. Peers look for those who are gone at their addresses, and the port of one may be that
+// of another run's peer by then.
+func groupOfRun() string { return "run-" + strings.ToLower(rand.Text()) }
+
 // processRunner starts this very program again, once for each peer.
 type processRunner struct {
 	flags                  *runFlags
 	suite                  *testcoord.Suite
 	ground                 *ground
 	memories               *memories
+	group                  string // of the peers
 	bootstrap, coordinator string
 	log                    zerolog.Logger
 }
@@ -186,7 +193,7 @@ func (r *processRunner) command(name string) (*exec.Cmd, error) {
 	if err != nil {
 		return nil, fmt.Errorf("this program's own path: %w", err)
 	}
-	args := append(peerArgs(r.flags, r.suite, name, r.bootstrap, r.coordinator), "--memory", r.memories.of(name), "--log-level", "info", "--log-format", "console")
+	args := append(peerArgs(r.flags, r.suite, name, r.bootstrap, r.coordinator), "--group", r.group, "--memory", r.memories.of(name), "--log-level", "info", "--log-format", "console")
 	cmd := exec.Command(path, args...)      //nolint:gosec // this program itself
 	cmd.Env = withoutSettings(os.Environ()) // a suite is the same in each shell
 	// The same name as this process was called by, for programs that are several in one.
