@@ -40,6 +40,7 @@ type simulation struct {
 	bootstrap, coordinatorAddr string
 	closers                    []func() error
 	running                    sync.WaitGroup // peers
+	memories
 
 	mu    sync.Mutex
 	tails map[string]*tail // guarded by mu; by name of the peer
@@ -146,7 +147,7 @@ func (p *process) make() error {
 	deps := peer.Deps{
 		Network: p.host, Faults: faults, Security: unprotected(), Log: logs.Logger(), Events: p.events, Print: output.Println,
 		Bootstrap: bootstrap.NewClient(conn, bootstrap.ClientOptions{Timeout: 2 * time.Second}),
-		NameTaken: func(err error) { p.stop(err) },
+		NameTaken: func(err error) { p.stop(err) }, Memory: s.memories.of(p.name),
 	}
 	for _, a := range s.apps {
 		deps.Apps = append(deps.Apps, a())
