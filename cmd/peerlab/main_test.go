@@ -66,9 +66,10 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"node":     startNode,
-			"endnode":  func(ts *testscript.TestScript, _ bool, args []string) { endNode(ts, args, syscall.SIGTERM) },
-			"waitnode": func(ts *testscript.TestScript, _ bool, args []string) { endNode(ts, args, nil) },
+			"node":          startNode,
+			"endnode":       func(ts *testscript.TestScript, _ bool, args []string) { endNode(ts, args, syscall.SIGTERM) },
+			"interruptnode": func(ts *testscript.TestScript, _ bool, args []string) { endNode(ts, args, os.Interrupt) },
+			"waitnode":      func(ts *testscript.TestScript, _ bool, args []string) { endNode(ts, args, nil) },
 			"killnode": func(ts *testscript.TestScript, _ bool, args []string) {
 				endNode(ts, append(args, "-1"), syscall.SIGKILL)
 			},

@@ -50,6 +50,7 @@ type runFlags struct {
 	attach     attachFlags
 	kubernetes kubernetesFlags
 	ui         uiFlags
+	hands      *handsOn
 }
 
 func newCoordinatorRun(std Stdio, apps []func() app.App) *cobra.Command {
@@ -88,6 +89,8 @@ func runCommand(cmd *cobra.Command, std Stdio, f *runFlags, apps []func() app.Ap
 	cmd.Flags().BoolVarP(&f.verbose, "verbose", "v", false, "show the output of commands that pass, too")
 	cmd.Flags().IntVar(&f.keep, "keep-events", testcoord.DefaultKeepEvents, "keep so many events of each peer; what a peer logs beyond that is counted, and told")
 	f.how.add(cmd)
+	f.hands = &handsOn{}
+	f.hands.add(cmd)
 	f.plan.add(cmd)
 	f.reports.add(cmd)
 	f.attach.add(cmd)
@@ -142,7 +145,9 @@ func runSuite(ctx context.Context, std Stdio, f *runFlags, security *node.Securi
 	default:
 		opt.Runner, opt.Group = runner.runner(), runner.group
 	}
-	coordinator := testcoord.New(suite, opt)
+	var coordinator *testcoord.Coordinator
+	f.hands.join(std, f, &opt, func() *testcoord.Coordinator { return coordinator }, boot.addr)
+	coordinator = testcoord.New(suite, opt)
 	seen.follow(coordinator)
 	testcoordv1.RegisterCoordinatorServiceServer(server, coordinator)
 	if err := server.Start(ctx, ground.coordinator.listen); err != nil {

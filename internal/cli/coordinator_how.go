@@ -90,19 +90,7 @@ func (h *how) again(file string) string {
 		words = append(words, "--latency", h.sim.latency)
 	}
 	for _, value := range h.set {
-		words = append(words, "--set", quoted(value))
+		words = append(words, "--set", shellWord(value))
 	}
-	return strings.Join(append(words, quoted(file)), " ")
-}
-
-// quoted is a word as a shell takes it.
-func quoted(word string) string {
-	if strings.ContainsFunc(word, func(r rune) bool { return !strings.ContainsRune("/._-=+:,%@", r) && !isAlphanumeric(r) }) {
-		return "'" + strings.ReplaceAll(command.Clean(word), "'", `'\''`) + "'"
-	}
-	return word
-}
-
-func isAlphanumeric(r rune) bool {
-	return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9'
+	return command.Clean(strings.Join(append(words, shellWord(file)), " "))
 }

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -82,7 +83,7 @@ type session struct {
 
 // runSuites runs what was named, once or as often as the plan says.
 func runSuites(ctx context.Context, std Stdio, f *runFlags, apps []func() app.App, paths []string) (err error) {
-	if err := f.plan.check(f); err != nil {
+	if err := cmp.Or(f.plan.check(f), f.hands.check(f)); err != nil {
 		return exit{exitUsage, err}
 	}
 	s := &session{flags: f, apps: apps}
@@ -103,6 +104,9 @@ func runSuites(ctx context.Context, std Stdio, f *runFlags, apps []func() app.Ap
 	}
 	ctx, stop := untilSignal(ctx, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	f.hands.end = func() { cancel(signalError{os.Interrupt}) }
 	defer func() { err = errors.Join(err, s.close()) }()
 	if err := s.open(ctx); err != nil {
 		return err
@@ -177,7 +181,7 @@ func (s *session) once(ctx context.Context, paths []string) error {
 	r.reports.flags = s.flags.reports
 	s.audience.expect(r.many)
 	err = errors.Join(r.all(ctx), r.reports.write())
-	if i := interrupted(ctx); i != nil {
+	if i := interrupted(ctx); i != nil && !s.flags.hands.kept.Load() { // Ctrl-C is how a lab that was kept is ended
 		return i
 	}
 	if err != nil {

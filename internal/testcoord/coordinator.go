@@ -2,6 +2,7 @@ package testcoord
 
 import (
 	"cmp"
+	"context"
 	"io"
 	"slices"
 	"sync"
@@ -53,6 +54,12 @@ type Options struct {
 	// KeepEvents is how many events of each peer are kept; 0 means DefaultKeepEvents. What a peer sends beyond that is
 	// counted as lost on the way, and told.
 	KeepEvents int
+	// Keep, if set, is called when a run has failed, before its cleanup and while its peers still run. The run goes on when it
+	// returns; the end of ctx before that is no interruption of the run, which is over.
+	Keep func(ctx context.Context, peers []PeerNow)
+	// Before, if set, is called before each step that is no block, one at a time. The suite's timeout does not hold then, since
+	// a person takes their time. An error ends the step; to end the run, end its context.
+	Before func(ctx context.Context, s StepRecord) error
 	// Observer is told what happens, as it happens; nil is nobody.
 	Observer Observer
 	// EndTimeout is how long a peer may take to leave when asked; 0 means 10s.
@@ -94,6 +101,8 @@ type Coordinator struct {
 	told    int // how many of deaths are reported
 	refused int // how many attaches were refused
 	runs    int // how many steps were run
+
+	stepping sync.Mutex // held while Before is called
 
 	group sync.WaitGroup // streams, and watchers of processes
 

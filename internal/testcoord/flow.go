@@ -91,6 +91,10 @@ func (f *flow) one(ctx context.Context, s *Step) bool {
 		f.c.opening(f.record(s))
 		return block.runBody(ctx, f, s)
 	}
+	if err := f.pause(ctx, s); err != nil {
+		return f.ended(ctx, s, begin, err)
+	}
+	begin = time.Now()
 	if s.background {
 		f.background(ctx, s, act)
 		return true

@@ -57,6 +57,7 @@ type life struct {
 	from, to time.Time   // when it began and ended
 	grace    *time.Timer // ends the wait for the other half
 	frozen   bool        // its process is stopped
+	addr     string      // of its gRPC server, as it has said
 	early    bool        // the peer attached by itself, and the run has not begun: that it goes is no failure
 	logFrom  int         // where in the peer's log it begins
 	seq      uint64      // the last event that arrived

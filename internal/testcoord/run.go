@@ -18,7 +18,7 @@ func (c *Coordinator) Run(ctx context.Context) (*Result, error) {
 	c.result = &Result{Suite: c.suite.Name, File: c.suite.File, Peers: len(c.suite.Peers), Start: begin}
 	err := c.gather(ctx) // who starts the peers may take a while: that is not the suite's time
 	work, cancel := context.WithCancel(ctx)
-	if c.suite.Timeout > 0 {
+	if c.suite.Timeout > 0 && c.opt.Before == nil {
 		work, cancel = context.WithTimeoutCause(ctx, c.suite.Timeout, fmt.Errorf("the suite was not done within %s", c.suite.Timeout))
 	}
 	defer cancel()
@@ -50,10 +50,11 @@ func (c *Coordinator) Run(ctx context.Context) (*Result, error) {
 	c.judgeInvariants()
 	c.takeMeasures()
 	c.judgeFilters(work)
+	kept := ready && c.keepUp(ctx)
 	c.enter(Running)
 	c.cleanUp(ctx, ready)
 	c.enter(Ending)
-	if cause := context.Cause(ctx); cause != nil {
+	if cause := context.Cause(ctx); cause != nil && !kept {
 		c.result.Interrupted = true
 		err = cause
 	}

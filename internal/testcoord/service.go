@@ -98,6 +98,7 @@ func (c *Coordinator) attach(hello *testcoordv1.Hello) (*life, error) {
 		return nil, status.Errorf(codes.AlreadyExists, "peer %q is attached already", name)
 	}
 	l.session = &session{out: make(chan *testcoordv1.AttachResponse, 1024), done: make(chan struct{})}
+	l.addr = hello.GetAddr()
 	c.group.Add(1)
 	close(l.attached)
 	c.tellArrived()
