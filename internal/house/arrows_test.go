@@ -38,6 +38,7 @@ var arrows = map[string][]string{
 	"internal/sim/guest/pack": {"internal/sim/guest"},
 	"internal/sim/host":       {"internal/sim"},
 	"internal/sockaddr":       {},
+	"internal/predict":        {"internal/membership"}, // arithmetic on its timings
 	"internal/house":          {"internal/sim/guest"},
 
 	"internal/console/term":              {"app", "internal/command", "internal/console"},
