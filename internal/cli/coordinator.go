@@ -131,11 +131,8 @@ func runSuite(ctx context.Context, std Stdio, f *runFlags, security *node.Securi
 	defer func() { err = errors.Join(err, server.Close()) }()
 	runner := &processRunner{flags: f, suite: suite, ground: ground, memories: memories, group: groupOfRun(), bootstrap: boot.addr, log: log}
 	invite := &invitation{flags: f, suite: suite, bootstrap: boot.addr}
-	opt := testcoord.Options{
-		Bootstrap: boot.client, Control: boot.control(), Faults: ground.faults(),
-		RunnerName: f.how.runner, Facts: facts(), Seed: f.how.seed,
-		Out: std.Out, Color: isTerminal(std.Out) && wantColor(), Verbose: f.verbose, KeepGoing: f.keepGoing, KeepEvents: f.keep, Observer: seen.observer(), Log: log,
-	}
+	opt := f.options(std)
+	opt.Bootstrap, opt.Control, opt.Faults, opt.Observer, opt.Log = boot.client, boot.control(), ground.faults(), seen.observer(), log
 	cluster := newPods(f, suite, security, std.Out)
 	switch f.how.runner {
 	case onAttach:
@@ -172,6 +169,14 @@ func runSuite(ctx context.Context, std Stdio, f *runFlags, security *node.Securi
 	known, missed := coordinator.Log()
 	err = errors.Join(err, writeEventLogs(f.logs, suite.Peers, known))
 	return reportOf(suite, &f.how, result, known, missed), err
+}
+
+// options are those that the flags give.
+func (f *runFlags) options(std Stdio) testcoord.Options {
+	return testcoord.Options{
+		RunnerName: f.how.runner, Facts: facts(), Seed: f.how.seed,
+		Out: std.Out, Color: isTerminal(std.Out) && wantColor(), Verbose: f.verbose, KeepGoing: f.keepGoing, KeepEvents: f.keep,
+	}
 }
 
 // groupOfRun is a group that no other run has. Peers look for those who are gone at their addresses, and the port of one may be that

@@ -34,8 +34,10 @@ func newHandle(l *Launcher, job *batchv1.Job, peers []string) *Job {
 	return &Job{launcher: l, name: job.Name, uid: job.UID, peers: peers, pods: map[int]*corev1.Pod{}}
 }
 
-// Name is that of the Job and of the Secret, Namespace where they are.
-func (j *Job) Name() string      { return j.name }
+// Name is that of the Job and of the Secret.
+func (j *Job) Name() string { return j.name }
+
+// Namespace is where the Job and the Secret are.
 func (j *Job) Namespace() string { return j.launcher.namespace }
 
 // Close deletes the Secret and the Job. The cluster deletes the pods that are left by itself, which end then. It may be called again.

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"golang.org/x/sync/errgroup"
@@ -70,20 +71,18 @@ func (j *Job) openLog(ctx context.Context, i int, opt *corev1.PodLogOptions) (io
 
 // Tail are the last n lines that the pod of a peer has written; none if they cannot be had.
 func (j *Job) Tail(ctx context.Context, name string, n int) []string {
-	for i, peer := range j.peers {
-		if peer != name {
-			continue
-		}
-		stream, err := j.openLog(ctx, i, &corev1.PodLogOptions{Container: container, TailLines: new(int64(n)), LimitBytes: new(int64(64 << 10))})
-		if err != nil {
-			return nil
-		}
-		defer func() { _ = stream.Close() }()
-		var lines []string
-		for s := bufio.NewScanner(stream); s.Scan(); {
-			lines = append(lines, strings.ToValidUTF8(s.Text(), "\ufffd"))
-		}
-		return lines
+	i := slices.Index(j.peers, name)
+	if i < 0 {
+		return nil
 	}
-	return nil
+	stream, err := j.openLog(ctx, i, &corev1.PodLogOptions{Container: container, TailLines: new(int64(n)), LimitBytes: new(int64(64 << 10))})
+	if err != nil {
+		return nil
+	}
+	defer func() { _ = stream.Close() }()
+	var lines []string
+	for s := bufio.NewScanner(stream); s.Scan(); {
+		lines = append(lines, strings.ToValidUTF8(s.Text(), "\ufffd"))
+	}
+	return lines
 }

@@ -14,11 +14,14 @@ import (
 const (
 	// Folder is where a pod finds the files of its Spec.
 	Folder = "/etc/peerlab"
-	// PodIP and Index stand in arguments for the address of the pod and for its place in Spec.Peers, from 0.
+	// PodIP stands in arguments for the address of the pod.
 	PodIP = "$(POD_IP)"
+	// Index stands in arguments for the pod's place in Spec.Peers, from 0.
 	Index = "$(JOB_COMPLETION_INDEX)"
-	// RPCPort and GossipPort are the ports of a peer in its pod, the same in all pods, so that a NetworkPolicy can name them.
-	RPCPort, GossipPort = 7800, 7946
+	// RPCPort is the port of a peer's gRPC server in its pod, the same in all pods, so that a NetworkPolicy can name it.
+	RPCPort = 7800
+	// GossipPort is the port of a peer's gossip, as RPCPort is.
+	GossipPort = 7946
 
 	// container is the name of the one container of a pod.
 	container = "peer"
