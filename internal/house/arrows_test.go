@@ -30,6 +30,7 @@ var arrows = map[string][]string{
 	"internal/metrics":        {"internal/bootstrap", "internal/node"}, // told through their interfaces; neither knows it
 	"internal/network":        {},
 	"internal/netns":          {"internal/network"}, // a place to run peers in; knows no role
+	"internal/kubernetes":     {},                   // talks to a cluster, and knows nothing of what it runs
 	"internal/deploy":         {},                   // talks to Google Cloud, and knows nothing of what it deploys
 	"app":                     {},
 	"internal/sim":            {"app", "internal/bootstrap", "internal/config", "internal/console", "internal/event", "internal/invariant", "internal/lab", "internal/network", "internal/node", "internal/peer", "internal/testcoord"}, // a composition root, as cli is
