@@ -74,7 +74,7 @@ func TestExampleIsRight(t *testing.T) {
 func TestKeysAreFlags(t *testing.T) {
 	t.Parallel()
 	root := newRoot(Stdio{}, chatOnly())
-	for role, more := range map[string][]string{"peer": {"config", "coordinator", "coordinator-timeout", "exec", "file", "seed", "tune"}, "bootstrap": {"config"}} {
+	for role, more := range map[string][]string{"peer": {"config", "coordinator", "coordinator-timeout", "exec", "file", "memory", "seed", "tune"}, "bootstrap": {"config"}} {
 		cmd, _, err := root.Find([]string{role})
 		if err != nil {
 			t.Fatal(err)
