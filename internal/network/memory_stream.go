@@ -79,6 +79,8 @@ func (c *conn) Read(b []byte) (int, error) {
 		select {
 		case <-c.readBy.passed():
 			return 0, os.ErrDeadlineExceeded
+		case <-c.in.abandoned: // also while the other end cannot be reached
+			return 0, net.ErrClosed
 		default:
 		}
 		ok, healed := c.memory.link(c.local.host(), c.remote.host())
@@ -103,7 +105,7 @@ func (c *conn) Read(b []byte) (int, error) {
 		case <-arrives:
 		case <-more:
 		case <-healed:
-		case <-c.in.abandoned: // told by take
+		case <-c.in.abandoned: // told at the top
 		case <-c.readBy.passed(): // told at the top
 		}
 		if due != nil {

@@ -155,14 +155,13 @@ func (p *Peer) join(ctx context.Context, addrs []string, say Progress) error {
 	if err != nil {
 		return err
 	}
-	if len(addrs) > 0 {
-		n, err := m.Join(ctx, addrs)
-		switch {
-		case errors.Is(err, membership.ErrNameTaken):
-			return err
-		case n == 0 && err != nil:
-			say("no member answered at %v yet: %v; trying on in the background", addrs, err)
-		}
+	// Also without an address, so that it looks for others from now on: those who find an empty roster at the same time are one group.
+	n, err := m.Join(ctx, addrs)
+	switch {
+	case errors.Is(err, membership.ErrNameTaken):
+		return err
+	case n == 0 && err != nil:
+		say("no member answered at %v yet: %v; trying on in the background", addrs, err)
 	}
 	p.mu.Lock()
 	p.joined = true

@@ -1,7 +1,6 @@
 package testcoord
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -126,18 +125,17 @@ func (f *flow) endJobs(cut bool) (good bool) {
 // barrierStep waits until all branches have arrived.
 type barrierStep struct{ name string }
 
-// barrierLimit is how long a branch waits for the others, unless steps have another time.
+// barrierLimit is how long a branch waits for the others, unless the suite ends before.
 const barrierLimit = 5 * time.Minute
 
 func (s barrierStep) run(ctx context.Context, f *flow) error {
-	limit := cmp.Or(f.c.suite.Timeout, barrierLimit)
-	ctx, stop := context.WithTimeoutCause(ctx, limit, errBarrier)
+	ctx, stop := context.WithTimeoutCause(ctx, barrierLimit, errBarrier)
 	defer stop()
 	me := &arrival{name: s.name, line: f.step.Line, branch: f.branch, end: make(chan error, 1)}
 	f.waitsFor(f.meet.missing)
 	err := f.meet.arrive(ctx, me)
 	if errors.Is(err, errBarrier) {
-		return fmt.Errorf("%w within %s; those that are missing: %s", err, limit, strings.Join(f.meet.missing(), ", "))
+		return fmt.Errorf("%w within %s; those that are missing: %s", err, barrierLimit, strings.Join(f.meet.missing(), ", "))
 	}
 	return err
 }
