@@ -41,9 +41,15 @@ type sight struct {
 // newAudience returns the audience of streams, and the streams that it is to be shown through. The caller calls close.
 func newAudience(std Stdio) (*audience, Stdio) {
 	a := &audience{end: func() {}}
+	a.line, std = newStatusLine(std)
+	return a, std
+}
+
+// newStatusLine returns a status line below what is printed on the streams, and the streams to print on; nil where these are no terminal.
+func newStatusLine(std Stdio) (*statusLine, Stdio) {
 	terminal, ok := std.Out.(*os.File)
 	if !ok || !isTerminal(terminal) || os.Getenv("TERM") == "dumb" {
-		return a, std
+		return nil, std
 	}
 	cols := func() int {
 		width, _, err := term.GetSize(int(terminal.Fd()))
@@ -52,12 +58,12 @@ func newAudience(std Stdio) (*audience, Stdio) {
 		}
 		return width
 	}
-	a.line = &statusLine{out: terminal, fd: terminal.Fd(), cols: cols, color: wantColor()}
-	std.Out = a.line
+	line := &statusLine{out: terminal, fd: terminal.Fd(), cols: cols, color: wantColor()}
+	std.Out = line
 	if isTerminal(std.Err) {
-		std.Err = a.line.besides(std.Err)
+		std.Err = line.besides(std.Err)
 	}
-	return a, std
+	return line, std
 }
 
 // lookEvery is how often the audience looks; below that, nobody sees a difference.

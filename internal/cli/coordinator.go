@@ -32,7 +32,7 @@ func newCoordinator(std Stdio, apps []func() app.App) *cobra.Command {
 		Args:  cobra.NoArgs, // so that an unknown subcommand is an error
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newCoordinatorRun(std, apps), newCoordinatorServe(std, apps), newCoordinatorCheck(std, apps), newCoordinatorFmt(std), newCoordinatorPredict(std))
+	cmd.AddCommand(newCoordinatorRun(std, apps), newCoordinatorServe(std, apps), newCoordinatorCheck(std, apps), newCoordinatorFmt(std), newCoordinatorExplore(std, apps), newCoordinatorPredict(std))
 	return cmd
 }
 

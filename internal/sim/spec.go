@@ -3,6 +3,7 @@ package sim
 import (
 	"fmt"
 	"io/fs"
+	"maps"
 	"path"
 	"path/filepath"
 	"slices"
@@ -54,6 +55,19 @@ func (s *Spec) read(name string) ([]byte, error) {
 		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
 	}
 	return data, nil
+}
+
+// Suite is what is in File.
+func (s *Spec) Suite() []byte { return s.Sources[clean(s.File)] }
+
+// With is a spec of another suite in the place of this one, which includes the same files.
+func (s *Spec) With(file string, src []byte) *Spec {
+	other := *s
+	other.Sources = maps.Clone(s.Sources)
+	delete(other.Sources, clean(s.File))
+	other.File = file
+	other.Sources[clean(file)] = src
+	return &other
 }
 
 // clean is a path as Sources has it.

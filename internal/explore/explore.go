@@ -1,0 +1,270 @@
+package explore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"peerlab.example/peerlab/internal/sim"
+	"peerlab.example/peerlab/internal/testcoord"
+)
+
+// Config is an exploration.
+type Config struct {
+	// Spec is what to run, but for the seed.
+	Spec sim.Spec
+	// Suite is what Spec has read.
+	Suite *testcoord.Suite
+	// First and Last are the seeds, both of them included.
+	First, Last uint64
+	// Jobs is how many runs there are at a time.
+	Jobs int
+	// UntilFailure ends the exploration with the first failure.
+	UntilFailure bool
+	// Faults adds a schedule of faults to each run, none of them longer than LongestFault.
+	Faults       bool
+	LongestFault time.Duration
+	// File says how the suite is called that shows a failure with faults, and Comment what stands in it first. What a run is like may
+	// depend on both, so that each try has them.
+	File    func(seed uint64) string
+	Comment func(seed uint64) []string
+	// Run runs a simulation.
+	Run func(context.Context, *sim.Spec) (*sim.Outcome, error)
+	// Broke reports that an error of Run is one of the program that was simulated: a panic.
+	Broke func(error) bool
+	// Progress is told after each run; it is called by one goroutine at a time.
+	Progress func(Progress)
+}
+
+// Progress is how far an exploration has come.
+type Progress struct {
+	// Runs, of All, have ended; Failed of them did so badly, in so many Groups.
+	Runs, All, Failed, Groups int
+	// New is the group that the last run began, if it did.
+	New *Group
+	// Shrinking is the seed whose schedule is made shorter, after Tries runs; 0 tries before that.
+	Shrinking uint64
+	Tries     int
+}
+
+// explorer is one exploration.
+type explorer struct {
+	cfg    Config
+	target *Target
+
+	mu       sync.Mutex
+	found    Findings          // guarded by mu
+	groups   map[string]*Group // guarded by mu; by What
+	took     samples           // guarded by mu
+	began    uint64            // guarded by mu; how many seeds are taken
+	failures error             // guarded by mu; of a run that could not be made
+}
+
+// Run explores. When ctx ends, the findings are those so far, and the error tells why it ended. It is another error when a run could not
+// be made at all.
+func Run(ctx context.Context, cfg Config) (*Findings, error) {
+	e := &explorer{cfg: cfg, target: NewTarget(cfg.Suite, cfg.Spec.Suite()), groups: map[string]*Group{}}
+	searching, found := context.WithCancel(ctx)
+	defer found()
+	var workers sync.WaitGroup
+	for range max(1, cfg.Jobs) {
+		workers.Go(func() {
+			for seed, ok := e.next(searching); ok; seed, ok = e.next(searching) {
+				if failed := e.try(searching, seed); failed && cfg.UntilFailure {
+					found()
+				}
+			}
+		})
+	}
+	workers.Wait()
+	e.found.Groups = slices.Collect(maps.Values(e.groups))
+	for _, g := range e.found.Groups {
+		slices.Sort(g.Seeds)
+	}
+	byFrequency(e.found.Groups)
+	e.found.Durations = e.took.distributions()
+	if e.failures == nil && cfg.Faults {
+		e.shrinkAll(ctx)
+	}
+	return &e.found, errors.Join(e.failures, context.Cause(ctx))
+}
+
+// next takes a seed, as long as there is one and the search goes on.
+func (e *explorer) next(ctx context.Context) (uint64, bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if ctx.Err() != nil || e.failures != nil || e.began > e.cfg.Last-e.cfg.First {
+		return 0, false
+	}
+	e.began++
+	return e.cfg.First + e.began - 1, true
+}
+
+// try runs one seed, and reports whether that failed.
+func (e *explorer) try(ctx context.Context, seed uint64) bool {
+	var faults []Fault
+	if e.cfg.Faults {
+		faults = Draw(seed, e.target, e.cfg.LongestFault)
+	}
+	v := e.run(ctx, seed, faults)
+	if ctx.Err() != nil && !v.failed { // it was cut short, and is no verdict
+		return false
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if v.err != nil {
+		e.failures = errors.Join(e.failures, v.err)
+		return false
+	}
+	progress := Progress{All: int(e.cfg.Last - e.cfg.First + 1)} //nolint:gosec // nobody runs so many
+	e.found.Runs++
+	switch {
+	case v.unfit:
+		e.found.Unfit++
+	case v.failed:
+		progress.New = e.file(seed, v.failure, faults)
+	default:
+		e.found.Passed++
+		e.measure(v.outcome, faults)
+	}
+	if v.outcome != nil {
+		e.found.Virtual += v.outcome.Result.Duration
+	}
+	progress.Runs, progress.Failed, progress.Groups = e.found.Runs, e.found.Failed(), len(e.groups)
+	e.tell(progress)
+	return v.failed
+}
+
+// verdict is what became of a run.
+type verdict struct {
+	outcome       *sim.Outcome
+	failure       failure
+	failed, unfit bool
+	err           error // it could not be made
+}
+
+// run simulates one seed with a schedule.
+func (e *explorer) run(ctx context.Context, seed uint64, faults []Fault) verdict {
+	spec := e.spec(seed, faults)
+	outcome, err := e.cfg.Run(ctx, spec)
+	switch {
+	case err != nil && e.cfg.Broke(err):
+		what, _, _ := strings.Cut(strings.TrimSpace(panicText(err)), "\n")
+		return verdict{failed: true, failure: failure{what: what, why: "the simulation broke", details: strings.Split(err.Error(), "\n")}}
+	case outcome == nil:
+		return verdict{err: err}
+	}
+	first, failed := firstFailure(outcome)
+	v := verdict{outcome: outcome, failure: first, failed: failed}
+	if failed && first.line > 0 {
+		origin := first.line
+		if len(faults) > 0 {
+			origin = e.target.Origin(first.line, faults, e.cfg.Comment(seed))
+		}
+		if origin == 0 && (strings.HasPrefix(first.what, "lab kill") || strings.HasPrefix(first.what, "lab freeze")) {
+			return verdict{outcome: outcome, unfit: true}
+		}
+		if origin == 0 {
+			v.failure.what = "a fault: " + first.what
+		} else {
+			v.failure.what = fmt.Sprintf("%s:%d: %s", e.cfg.Suite.File, origin, first.what)
+		}
+	}
+	return v
+}
+
+// panicText is what is the same in all runs that broke alike: the line of the panic.
+func panicText(err error) string {
+	_, text, found := strings.Cut(err.Error(), "panic: ")
+	if !found {
+		_, text, _ = strings.Cut(err.Error(), "fatal error: ")
+	}
+	return "panic: " + text
+}
+
+// spec is a run. Without faults, it is the one that "coordinator run" makes of the suite.
+func (e *explorer) spec(seed uint64, faults []Fault) *sim.Spec {
+	spec := e.cfg.Spec
+	if len(faults) > 0 {
+		spec = *spec.With(e.cfg.File(seed), e.target.With(faults, e.cfg.Comment(seed)))
+	}
+	spec.Seed = seed
+	return &spec
+}
+
+// file puts a failure into its group, which it returns if it is new. The lock is held.
+func (e *explorer) file(seed uint64, f failure, faults []Fault) *Group {
+	g, known := e.groups[f.what]
+	if !known {
+		g = &Group{What: f.what}
+		e.groups[f.what] = g
+	}
+	g.Seeds = append(g.Seeds, seed)
+	if seed == slices.Min(g.Seeds) {
+		g.Why, g.Details, g.Faults = f.why, f.details, faults
+	}
+	if known {
+		return nil
+	}
+	return g
+}
+
+// measure takes the durations of a run. The lock is held.
+func (e *explorer) measure(o *sim.Outcome, _ []Fault) {
+	for _, m := range o.Result.Measures {
+		for _, s := range m.Samples {
+			e.took.add("measure "+m.Name, s.From, s.To)
+		}
+	}
+	for _, s := range o.Result.Steps {
+		if strings.HasPrefix(s.Text, "expect ") && s.Status == testcoord.Passed && !s.Invariant {
+			e.took.add(s.Text, s.Start, s.Start+s.Duration)
+		}
+	}
+	e.took.add("the whole run", 0, o.Result.Duration)
+}
+
+// shrinkAll makes the schedule of each group's smallest seed as short as can be.
+func (e *explorer) shrinkAll(ctx context.Context) {
+	var workers sync.WaitGroup
+	todo := make(chan *Group)
+	for range max(1, e.cfg.Jobs) {
+		workers.Go(func() {
+			for g := range todo {
+				e.shrink(ctx, g)
+			}
+		})
+	}
+	for _, g := range e.found.Groups {
+		todo <- g
+	}
+	close(todo)
+	workers.Wait()
+}
+
+func (e *explorer) shrink(ctx context.Context, g *Group) {
+	seed, tries := g.Seeds[0], 0
+	g.Shrunk = shrink(ctx, g.Faults, func(ctx context.Context, faults []Fault) bool {
+		tries++
+		v := e.run(ctx, seed, faults)
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		e.tell(Progress{Shrinking: seed, Tries: tries})
+		return v.failed && v.failure.what == g.What
+	})
+	if len(g.Shrunk) > 0 {
+		g.File = e.target.With(g.Shrunk, e.cfg.Comment(seed))
+	}
+}
+
+// tell tells of progress. The lock is held.
+func (e *explorer) tell(p Progress) {
+	if e.cfg.Progress != nil {
+		e.cfg.Progress(p)
+	}
+}

@@ -1,0 +1,111 @@
+package explore
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"time"
+
+	"peerlab.example/peerlab/internal/sim"
+	"peerlab.example/peerlab/internal/testcoord"
+)
+
+// Findings are what the runs of many seeds have shown.
+type Findings struct {
+	// Runs is how many seeds were run, Passed with how many of them the suite passed, and Unfit with how many a schedule of faults was
+	// one that the suite does not permit, such as killing a peer that has ended already.
+	Runs, Passed, Unfit int
+	// Groups are the failures, the most frequent first.
+	Groups []*Group
+	// Durations are those of the suite's measures and of its steps that wait, over all runs that passed.
+	Durations []Distribution
+	// Virtual is the time that has passed in the simulations together.
+	Virtual time.Duration
+}
+
+// Failed is how many runs have failed.
+func (f *Findings) Failed() int { return f.Runs - f.Passed - f.Unfit }
+
+// Group are runs that failed alike: at the same expectation first.
+type Group struct {
+	// What is what failed first, with its place.
+	What string
+	// Why and Details are what the run with the smallest seed told of it.
+	Why     string
+	Details []string
+	// Seeds are those with which it failed, in order.
+	Seeds []uint64
+	// Faults are the schedule of the first of them, and Shrunk what is left of it when it is as short as can be, which makes the suite
+	// File; all empty when no fault is needed for this failure.
+	Faults, Shrunk []Fault
+	// File is the suite with Shrunk in it.
+	File []byte
+}
+
+// Distribution are durations of one kind.
+type Distribution struct {
+	What          string
+	Count         int
+	P50, P95, Max time.Duration
+}
+
+// failure is what failed first in a run: ok is false when nothing did.
+type failure struct {
+	what, why string
+	details   []string
+	line      int // in the suite's own file, 0 elsewhere
+}
+
+// firstFailure finds it. Invariants are judged at the end of a run, and so come after its steps.
+func firstFailure(o *sim.Outcome) (failure, bool) {
+	r := o.Result
+	for _, s := range r.Steps {
+		if s.Status != testcoord.Failed {
+			continue
+		}
+		f := failure{what: s.Text, why: s.Err, details: s.Details}
+		if s.File == "" {
+			f.line = s.Line
+		} else {
+			f.what = fmt.Sprintf("%s:%d: %s", s.File, s.Line, s.Text)
+		}
+		return f, true
+	}
+	if len(r.Problems) > 0 {
+		return failure{what: r.Problems[0]}, true
+	}
+	return failure{}, !r.OK()
+}
+
+// samples collects durations by what they are of, in the order in which these first came.
+type samples struct {
+	order []string
+	taken map[string][]testcoord.Sample
+}
+
+func (s *samples) add(what string, from, to time.Duration) {
+	if s.taken == nil {
+		s.taken = map[string][]testcoord.Sample{}
+	}
+	if s.taken[what] == nil {
+		s.order = append(s.order, what)
+	}
+	s.taken[what] = append(s.taken[what], testcoord.Sample{From: from, To: to})
+}
+
+// distributions are the statistics.
+func (s *samples) distributions() []Distribution {
+	var out []Distribution
+	for _, what := range s.order {
+		m := testcoord.MeasureRecord{Samples: s.taken[what]}
+		out = append(out, Distribution{What: what, Count: len(m.Samples), P50: m.Quantile(0.5), P95: m.Quantile(0.95), Max: m.Quantile(1)})
+	}
+	return out
+}
+
+// byFrequency orders groups: the most frequent first, of these the one with the smallest seed.
+func byFrequency(groups []*Group) {
+	slices.SortFunc(groups, func(a, b *Group) int {
+		return cmp.Or(len(b.Seeds)-len(a.Seeds), cmp.Compare(a.Seeds[0], b.Seeds[0]))
+	})
+}

@@ -1,0 +1,123 @@
+package explore
+
+import (
+	"bytes"
+	"regexp"
+	"slices"
+	"strings"
+
+	"peerlab.example/peerlab/internal/testcoord"
+)
+
+// Target is a suite as far as faults are concerned: where they can be put, and whom they can strike.
+type Target struct {
+	// Peers are all peers of the suite.
+	Peers []string
+	// Places are the numbers of the lines before which faults can stand: those of the steps that stand in the suite's own file and in
+	// no block, without the first and without those before the peers are there.
+	Places []int
+
+	spared []string       // peers that the suite itself ends or stops
+	begun  map[string]int // by peer, the first of Places at which it has been told to begin
+	src    []byte
+}
+
+// before is what can stand before the words of a step: conditions, and how it is to end.
+const before = `^(?:\[[^\]]*\]\s*)*[?!]?\s*`
+
+// begins are steps that make peers members, ends those after which a peer may not be there.
+var (
+	begins = regexp.MustCompile(before + `(\S+)\s+init\b`)
+	ends   = regexp.MustCompile(before + `(?:lab\s+(?:kill|stop|restart|freeze)\s+(.+)|(\S+)\s+(?:member\s+leave|leave|quit|exit)\b.*)$`)
+)
+
+// NewTarget reads a suite, which src is the main file of.
+func NewTarget(suite *testcoord.Suite, src []byte) *Target {
+	t := &Target{Peers: suite.Peers, begun: map[string]int{}, src: src}
+	all := func(steps []*testcoord.Step, re *regexp.Regexp, found func(who string)) {
+		var walk func([]*testcoord.Step)
+		walk = func(steps []*testcoord.Step) {
+			for _, s := range steps {
+				if m := re.FindStringSubmatch(s.Text); m != nil {
+					found(strings.Join(m[1:], ""))
+				}
+				walk(s.Body)
+			}
+		}
+		walk(steps)
+	}
+	all(suite.Steps, ends, func(who string) { t.spared = append(t.spared, t.named(who)...) })
+	for _, s := range suite.Steps {
+		if s.File == "" && len(t.begun) > 0 {
+			t.Places = append(t.Places, s.Line)
+		}
+		all([]*testcoord.Step{s}, begins, func(who string) {
+			for _, name := range t.named(who) {
+				if _, known := t.begun[name]; !known {
+					t.begun[name] = len(t.Places)
+				}
+			}
+		})
+	}
+	return t
+}
+
+// Permits reports whether there is a place for faults.
+func (t *Target) Permits() bool { return len(t.Places) > 0 }
+
+// named are the peers that words name: each of them may, where a word is that of a group, or a variable.
+func (t *Target) named(words string) []string {
+	var names []string
+	for _, w := range strings.FieldsFunc(words, func(r rune) bool { return r == ' ' || r == '\t' || r == ',' }) {
+		if !slices.Contains(t.Peers, w) {
+			return t.Peers
+		}
+		names = append(names, w)
+	}
+	return names
+}
+
+// mayEnd reports whether a peer may be frozen or killed there. Who is killed is told to begin again, and so must have begun.
+func (t *Target) mayEnd(name string, place int, kind Kind) bool {
+	begun, ok := t.begun[name]
+	return !slices.Contains(t.spared, name) && (kind == Freeze || ok && place >= begun)
+}
+
+// order is the order of the suite.
+func (t *Target) order(a, b string) int { return slices.Index(t.Peers, a) - slices.Index(t.Peers, b) }
+
+// With is the suite with faults in it, after a comment. Its lines are those that the suite has, with those of the faults between them.
+func (t *Target) With(faults []Fault, comment []string) []byte {
+	var out bytes.Buffer
+	for _, c := range comment {
+		out.WriteString("# " + c + "\n")
+	}
+	for i, line := range bytes.SplitAfter(t.src, []byte("\n")) {
+		for _, f := range faults {
+			if t.Places[f.Place] == i+1 {
+				out.WriteString(strings.Join(f.Lines(), "\n") + "\n")
+			}
+		}
+		out.Write(line)
+	}
+	return out.Bytes()
+}
+
+// Origin is the number that a line of With(faults, comment) has in the suite; 0 for a line that is not of the suite.
+func (t *Target) Origin(line int, faults []Fault, comment []string) int {
+	line -= len(comment)
+	for at := 1; line > 0; at++ {
+		for _, f := range faults {
+			if t.Places[f.Place] != at {
+				continue
+			}
+			if line -= len(f.Lines()); line <= 0 {
+				return 0
+			}
+		}
+		if line--; line == 0 {
+			return at
+		}
+	}
+	return 0
+}
