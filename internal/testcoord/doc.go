@@ -15,7 +15,7 @@
 // One line is one step. Its first word says who, the rest is what.
 //
 //	# …                                  a comment, also at the end of a line
-//	suite "…"   tags …   timeout D   profile P        the header, all optional
+//	suite "…"   tags …   timeout D   profile P   seed N   the header, all optional
 //	peers alice bob p[1..50]             declares peers; without it the first use of a name does
 //	invariant NAME [within D]            must hold over the whole run; see package invariant
 //	section "…"                          groups steps, with a time

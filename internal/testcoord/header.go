@@ -1,7 +1,9 @@
 package testcoord
 
 import (
+	"math"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -61,6 +63,19 @@ func (p *parser) profile(l line) {
 	if !slices.Contains(profiles, p.suite.Profile) {
 		p.fail(l, l.col(1), command.Nearest(p.suite.Profile, profiles), "profile %q is none of %s", p.suite.Profile, strings.Join(profiles, ", "))
 	}
+	p.nothingAfter(l, 2)
+}
+
+// seed reads "seed N".
+func (p *parser) seed(l line) {
+	if !p.once(l, "a number: seed 42") {
+		return
+	}
+	n, err := strconv.ParseUint(l.words[1].Text, 10, 64)
+	if err != nil || n == 0 {
+		p.fail(l, l.col(1), "", "a seed is a whole number from 1 to %d, and not %q", uint64(math.MaxUint64), l.words[1].Text)
+	}
+	p.suite.Seed = n
 	p.nothingAfter(l, 2)
 }
 

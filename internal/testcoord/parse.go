@@ -118,6 +118,7 @@ func words() map[string]word {
 		"tags":      {parse: (*parser).tags, header: true},
 		"timeout":   {parse: (*parser).timeout, header: true},
 		"profile":   {parse: (*parser).profile, header: true},
+		"seed":      {parse: (*parser).seed, header: true},
 		"peers":     {parse: (*parser).peers, header: true},
 		"param":     {parse: (*parser).param, header: true},
 		"group":     {parse: (*parser).group},

@@ -72,7 +72,7 @@ func TestParseManyErrors(t *testing.T) {
 func TestParseHeader(t *testing.T) {
 	t.Parallel()
 	s, err := Parse("dir/x.lab", []byte("\ufeff# a comment\r\n"+
-		"suite \"partition and heal\"   # why\r\ntags partition slow\ntimeout 2m\nprofile fast\n"+
+		"suite \"partition and heal\"   # why\r\ntags partition slow\ntimeout 2m\nprofile fast\nseed 18446744073709551615\n"+
 		"peers alice p[01..03]\nalice  init # go\n! all fail\nexpect p[01..02],alice members alive >= 2"), fakeTable(nil))
 	if err != nil {
 		t.Fatal(err)
@@ -81,7 +81,7 @@ func TestParseHeader(t *testing.T) {
 	if d := cmp.Diff(want, s.Peers); d != "" {
 		t.Error(d)
 	}
-	if s.Name != "partition and heal" || s.Timeout.Minutes() != 2 || s.Profile != "fast" || len(s.Tags) != 2 {
+	if s.Name != "partition and heal" || s.Timeout.Minutes() != 2 || s.Profile != "fast" || s.Seed != 1<<64-1 || len(s.Tags) != 2 {
 		t.Errorf("header: %+v", s)
 	}
 	var texts []string

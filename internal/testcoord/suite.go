@@ -16,6 +16,8 @@ type Suite struct {
 	Timeout time.Duration
 	// Profile is the gossip profile of every peer; empty when the file says nothing.
 	Profile string
+	// Seed is what chance is made of unless the run says otherwise; 0 when the file says nothing.
+	Seed uint64
 	// Peers are the names of all peers in the order in which they were declared or first used.
 	Peers []string
 	// Params are the values that may be set from outside, as they are set.
