@@ -2,9 +2,6 @@ package testcoord
 
 import "slices"
 
-// ruleWords are words of a rule of the network, which would hide a group of that name.
-var ruleWords = []string{"on", "for", "as", "except", "bootstrap"}
-
 // group reads "group NAME = PEERS…".
 func (p *parser) group(l line) {
 	if len(l.words) < 4 || !l.is(2, "=") {
@@ -12,11 +9,14 @@ func (p *parser) group(l line) {
 		return
 	}
 	name := l.words[1]
-	_, word := p.words[name.Text]
 	_, defined := p.groups[name.Text]
+	why := p.taken(name.Text)
 	switch {
-	case !validName.MatchString(name.Text) || word || slices.Contains(reserved, name.Text) || slices.Contains(ruleWords, name.Text):
-		p.fail(l, name.Col, "", "%q cannot be the name of a group", name.Text)
+	case why != "":
+		p.fail(l, name.Col, "", "%s, and cannot be the name of a group", why)
+		return
+	case !validName.MatchString(name.Text):
+		p.fail(l, name.Col, "", "%q is no name of a group: %s", name.Text, whatNames)
 		return
 	case p.named[name.Text]:
 		p.fail(l, name.Col, "", "%q is a peer, and cannot be a group, too", name.Text)

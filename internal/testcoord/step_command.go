@@ -104,7 +104,7 @@ func (s *commandStep) at(name string) string {
 
 // unclear reports a line whose first word is no peer, and most likely was meant as something else.
 func (p *parser) unclear(l line, first command.Word) bool {
-	if _, group := p.groups[first.Text]; group || !validName.MatchString(first.Text) || p.named[first.Text] || slices.Contains(reserved, first.Text) {
+	if _, group := p.groups[first.Text]; group || !validName.MatchString(first.Text) || p.named[first.Text] || p.taken(first.Text) != "" {
 		return false // it is a peer, or parser.who says what is wrong with it
 	}
 	if !p.declared && len(l.words) > 1 {

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"peerlab.example/peerlab/internal/command"
+	"peerlab.example/peerlab/internal/network"
 )
 
 // who is the peers that a step is about.
@@ -19,8 +20,11 @@ type who struct {
 	names  []string // without doubles; empty when one of the others is set
 }
 
-// reserved are words of WHO that cannot be names of peers.
-var reserved = []string{"all", "others", "any", "within", "never", "always"}
+// reserved are words of WHO, and of rules of the network, where they would hide a peer or a group of that name.
+var reserved = []string{"all", "others", "any", "within", "never", "always", "on", "for", "as", "except"}
+
+// whatNames says what validName allows.
+const whatNames = "a letter, and then letters, digits, '-', '_' or '.', at most 63"
 
 var (
 	validName  = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_.-]{0,62}$`)
@@ -125,12 +129,12 @@ func (p *parser) elements(l line, w command.Word) []string {
 
 // names expands p[1..3], and checks that each name can be one of a peer.
 func (p *parser) names(l line, w command.Word) []string {
-	if slices.Contains(reserved, w.Text) {
-		p.fail(l, w.Col, "", "%q cannot be the name of a peer", w.Text)
-		return nil
-	}
-	if _, taken := p.words[w.Text]; taken && !p.named[w.Text] {
-		p.fail(l, w.Col, "", "%q is a word of the language and cannot be the name of a peer", w.Text)
+	if why := p.taken(w.Text); why != "" {
+		hint := ""
+		if w.Text == network.Others {
+			hint = "all"
+		}
+		p.fail(l, w.Col, hint, "%s, and cannot be the name of a peer", why)
 		return nil
 	}
 	m := rangeOf.FindStringSubmatch(w.Text)
@@ -139,8 +143,10 @@ func (p *parser) names(l line, w command.Word) []string {
 			hint := ""
 			if m := markedWho.FindStringSubmatch(w.Text); m != nil {
 				hint = m[1] + " " + m[2]
+			} else if strings.Contains(w.Text, ",") {
+				hint = strings.ReplaceAll(w.Text, ",", " ")
 			}
-			p.fail(l, w.Col, hint, "%q is no name of a peer: a letter, and then letters, digits, '-', '_' or '.', at most 63", w.Text)
+			p.fail(l, w.Col, hint, "%q is no name of a peer: %s", w.Text, whatNames)
 			return nil
 		}
 		return []string{w.Text}
@@ -150,6 +156,20 @@ func (p *parser) names(l line, w command.Word) []string {
 		p.fail(l, w.Col, "", "%q: %s", w.Text, msg)
 	}
 	return out
+}
+
+// taken says what a word means in a suite that therefore cannot be the name of a peer or a group, or "".
+func (p *parser) taken(name string) string {
+	_, first := p.words[name]
+	switch {
+	case name == network.Bootstrap:
+		return fmt.Sprintf("%q is the bootstrap service in rules of the network", name)
+	case name == network.Others:
+		return fmt.Sprintf("%q is all other peers in rules of the network", name)
+	case first || slices.Contains(reserved, name):
+		return fmt.Sprintf("%q is a word of the language", name)
+	}
+	return ""
 }
 
 // expand makes the names of a range; 01..20 keeps its zeros.
