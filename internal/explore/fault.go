@@ -69,7 +69,7 @@ const shortest = 100 * time.Millisecond
 // Draw makes a schedule of faults that are not longer than longest. The same seed makes the same schedule for the same target. It is
 // empty where the target permits no fault.
 func Draw(seed uint64, target *Target, longest time.Duration) []Fault {
-	rng := rand.New(rand.NewPCG(seed, 0x6661756c74)) //nolint:gosec // "fault": apart from all else that the seed makes; no secret
+	rng := rand.New(rand.NewPCG(seed, 0x6661756c74)) // "fault": apart from all else that the seed makes
 	var faults []Fault
 	for range 1 + rng.IntN(maxFaults) {
 		if f, ok := draw(rng, target, longest); ok {

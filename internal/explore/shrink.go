@@ -3,7 +3,6 @@ package explore
 import (
 	"context"
 	"slices"
-	"time"
 )
 
 // shrink makes a schedule that fails shorter, as long as it fails alike: first fewer faults, then those that are left shorter. Each try
@@ -33,12 +32,4 @@ func shrink(ctx context.Context, faults []Fault, fails func(context.Context, []F
 		}
 	}
 	return faults
-}
-
-// longest are the faults' lengths together.
-func total(faults []Fault) (d time.Duration) {
-	for _, f := range faults {
-		d += f.Length
-	}
-	return d
 }

@@ -222,6 +222,9 @@ func (v *view) suspected(e *entry, r rumour, now time.Time) []app.MemberEvent {
 	if v.replacedBy(e) {
 		return v.replace(e, now)
 	}
+	if e.leaving { // and does not answer any more: memberlist's own goodbye has not come, and its verdict would take long
+		return v.settle(e, app.Left, now)
+	}
 	return append(v.set(e, app.Suspect, app.Suspected, now), v.reveal(e, now)...)
 }
 
@@ -236,7 +239,7 @@ func (v *view) goodbye(id, origin string, now time.Time) []app.MemberEvent {
 		return nil
 	case id == origin:
 		e.leaving = true
-		if !e.due.IsZero() || e.State == app.Lost && !e.listed {
+		if !e.due.IsZero() || e.State == app.Suspect || e.State == app.Lost && !e.listed {
 			return v.settle(e, app.Left, now)
 		}
 	case o != nil && o.Name == e.Name && older(e.Member, o.Member) < 0:
