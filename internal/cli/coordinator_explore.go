@@ -155,7 +155,7 @@ func (e *exploration) config(spec *sim.Spec, s simulator) explore.Config {
 	return explore.Config{
 		Spec: *spec, Suite: e.suite, First: f.first, Last: f.last, Jobs: f.jobs, UntilFailure: f.untilFailure,
 		Faults: f.faults != "", LongestFault: f.longest,
-		File: e.file, Comment: e.comment,
+		File: e.file, Head: e.head,
 		Run: func(ctx context.Context, spec *sim.Spec) (*sim.Outcome, error) {
 			outcome, err := s.run(ctx, spec, io.Discard)
 			return outcome, err
@@ -177,9 +177,13 @@ func (e *exploration) file(seed uint64) string {
 // foundBy begins the files that explorations write, and may write again.
 const foundBy = "Found by: peerlab coordinator explore"
 
-// comment is what stands in that file first.
-func (e *exploration) comment(seed uint64) []string {
-	return []string{fmt.Sprintf("%s, with seed %d and faults by chance, in %s.", foundBy, seed, command.Clean(filepath.Base(e.suite.File)))}
+// head is what stands in that file first: where it comes from, and the seed with which it fails.
+func (e *exploration) head(seed uint64) []string {
+	lines := []string{fmt.Sprintf("# %s, with seed %d and faults by chance, in %s.", foundBy, seed, command.Clean(filepath.Base(e.suite.File)))}
+	if e.suite.Seed == 0 {
+		lines = append(lines, fmt.Sprint("seed ", seed))
+	}
+	return lines
 }
 
 // tellEvery is how often progress is told where there is no status line.

@@ -30,6 +30,7 @@ type how struct {
 	runner string
 	netns  bool // the older word for --runner netns
 	seed   uint64
+	seeded bool // the user has said so
 	set    []string
 	sim    simFlags
 }
@@ -38,7 +39,7 @@ func (h *how) add(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.StringVar(&h.runner, "runner", onProcesses, "what starts the peers: "+strings.Join(h.runners(), ", "))
 	flags.BoolVar(&h.netns, "netns", false, "the same as --runner netns: give each peer a network namespace with an own address; needs root on Linux")
-	flags.Uint64Var(&h.seed, "seed", 0, "what chance is made of: choices of the suite, and faults that strike by chance; further rounds count up from it (default another one each time)")
+	flags.Uint64Var(&h.seed, "seed", 0, "what chance is made of: choices of the suite, and faults that strike by chance; further rounds count up from it (default that of the suite, or another one each time)")
 	flags.StringArrayVar(&h.set, "set", nil, "NAME=VALUE: the value of a param of the suites; may be repeated")
 	h.sim.add(cmd)
 }
@@ -68,10 +69,19 @@ func (h *how) settle(cmd *cobra.Command) error {
 	if err := h.sim.check(cmd, h.runner); err != nil {
 		return err
 	}
-	if !cmd.Flags().Changed("seed") {
+	if h.seeded = cmd.Flags().Changed("seed"); !h.seeded {
 		h.seed = uint64(rand.Uint32()) // short enough to be typed again
 	}
 	return nil
+}
+
+// seedOf is the seed of a round, which counts from 1, of a suite.
+func (h *how) seedOf(suite *testcoord.Suite, round int) uint64 {
+	seed := h.seed
+	if !h.seeded && suite.Seed != 0 {
+		seed = suite.Seed
+	}
+	return seed + uint64(max(round-1, 0))
 }
 
 // parsing is how the suites are to be read.

@@ -295,7 +295,7 @@ func (r *runs) one(ctx context.Context, suite *testcoord.Suite, round int) bool 
 	if flags.plan.parallel > 1 {
 		std.Out = &shown // one after the other, or nobody could read it
 	}
-	flags.how.seed += uint64(max(round-1, 0))
+	flags.how.seed = flags.how.seedOf(suite, round)
 	title := suite.Name
 	if flags.plan.rounds() != 1 {
 		title = fmt.Sprintf("%s, round %d", suite.Name, round)

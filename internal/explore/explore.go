@@ -29,10 +29,10 @@ type Config struct {
 	// Faults adds a schedule of faults to each run, none of them longer than LongestFault.
 	Faults       bool
 	LongestFault time.Duration
-	// File says how the suite is called that shows a failure with faults, and Comment what stands in it first. What a run is like may
+	// File says how the suite is called that shows a failure with faults, and Head which lines stand in it first. What a run is like may
 	// depend on both, so that each try has them.
-	File    func(seed uint64) string
-	Comment func(seed uint64) []string
+	File func(seed uint64) string
+	Head func(seed uint64) []string
 	// Run runs a simulation.
 	Run func(context.Context, *sim.Spec) (*sim.Outcome, error)
 	// Broke reports that an error of Run is one of the program that was simulated: a panic.
@@ -164,7 +164,7 @@ func (e *explorer) run(ctx context.Context, seed uint64, faults []Fault) verdict
 	if failed && first.line > 0 {
 		origin := first.line
 		if len(faults) > 0 {
-			origin = e.target.Origin(first.line, faults, e.cfg.Comment(seed))
+			origin = e.target.Origin(first.line, faults, e.cfg.Head(seed))
 		}
 		if origin == 0 && (strings.HasPrefix(first.what, "lab kill") || strings.HasPrefix(first.what, "lab freeze")) {
 			return verdict{outcome: outcome, unfit: true}
@@ -191,7 +191,7 @@ func panicText(err error) string {
 func (e *explorer) spec(seed uint64, faults []Fault) *sim.Spec {
 	spec := e.cfg.Spec
 	if len(faults) > 0 {
-		spec = *spec.With(e.cfg.File(seed), e.target.With(faults, e.cfg.Comment(seed)))
+		spec = *spec.With(e.cfg.File(seed), e.target.With(faults, e.cfg.Head(seed)))
 	}
 	spec.Seed = seed
 	return &spec
@@ -258,7 +258,7 @@ func (e *explorer) shrink(ctx context.Context, g *Group) {
 		return v.failed && v.failure.what == g.What
 	})
 	if len(g.Shrunk) > 0 {
-		g.File = e.target.With(g.Shrunk, e.cfg.Comment(seed))
+		g.File = e.target.With(g.Shrunk, e.cfg.Head(seed))
 	}
 }
 

@@ -86,11 +86,11 @@ func (t *Target) mayEnd(name string, place int, kind Kind) bool {
 // order is the order of the suite.
 func (t *Target) order(a, b string) int { return slices.Index(t.Peers, a) - slices.Index(t.Peers, b) }
 
-// With is the suite with faults in it, after a comment. Its lines are those that the suite has, with those of the faults between them.
-func (t *Target) With(faults []Fault, comment []string) []byte {
+// With is the suite with faults in it, after some more lines. Its lines are those that the suite has, with those of the faults between them.
+func (t *Target) With(faults []Fault, head []string) []byte {
 	var out bytes.Buffer
-	for _, c := range comment {
-		out.WriteString("# " + c + "\n")
+	for _, line := range head {
+		out.WriteString(line + "\n")
 	}
 	for i, line := range bytes.SplitAfter(t.src, []byte("\n")) {
 		for _, f := range faults {
@@ -103,9 +103,9 @@ func (t *Target) With(faults []Fault, comment []string) []byte {
 	return out.Bytes()
 }
 
-// Origin is the number that a line of With(faults, comment) has in the suite; 0 for a line that is not of the suite.
-func (t *Target) Origin(line int, faults []Fault, comment []string) int {
-	line -= len(comment)
+// Origin is the number that a line of With(faults, head) has in the suite; 0 for a line that is not of the suite.
+func (t *Target) Origin(line int, faults []Fault, head []string) int {
+	line -= len(head)
 	for at := 1; line > 0; at++ {
 		for _, f := range faults {
 			if t.Places[f.Place] != at {

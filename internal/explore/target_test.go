@@ -29,7 +29,7 @@ func read(t *testing.T, name, src string) *testcoord.Suite {
 	return suite
 }
 
-const small = `# A comment.
+const small = `# A head.
 peers alice bob carol
 alice,bob init
 alice msg hello
@@ -91,18 +91,18 @@ func TestWordsThatAreNoNames(t *testing.T) {
 func TestWith(t *testing.T) {
 	t.Parallel()
 	target := target(t, small)
-	comment := []string{"found by nobody"}
+	head := []string{"# found by nobody"}
 	for seed := range uint64(300) {
 		faults := Draw(seed, target, 3*time.Second)
 		if d := cmp.Diff(faults, Draw(seed, target, 3*time.Second)); d != "" {
 			t.Fatalf("seed %d makes two schedules: %s", seed, d)
 		}
-		src := target.With(faults, comment)
+		src := target.With(faults, head)
 		read(t, "with.lab", string(src))
 		var kept []string
 		lines := strings.SplitAfter(string(src), "\n")
 		for i, line := range lines[:len(lines)-1] {
-			if origin := target.Origin(i+1, faults, comment); origin > 0 {
+			if origin := target.Origin(i+1, faults, head); origin > 0 {
 				kept = append(kept, line)
 				if len(kept) != origin {
 					t.Errorf("seed %d: line %d is said to be %d, and is %d", seed, i+1, origin, len(kept))
