@@ -5,7 +5,9 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
+	"peerlab.example/peerlab/internal/command"
 	"peerlab.example/peerlab/internal/testcoord"
 )
 
@@ -14,11 +16,13 @@ type Target struct {
 	// Peers are all peers of the suite.
 	Peers []string
 	// Places are the numbers of the lines before which faults can stand: those of the steps that stand in the suite's own file and in
-	// no block, without the first and without those before the peers are there.
+	// no block, after the first that makes peers members, and before the last of several sections, which says what holds when all is over.
+	// Steps that judge the output of the command before them are none.
 	Places []int
 
 	spared []string       // peers that the suite itself ends or stops
 	begun  map[string]int // by peer, the first of Places at which it has been told to begin
+	last   int            // the line of the last of several sections, else 0
 	src    []byte
 }
 
@@ -28,6 +32,7 @@ const before = `^(?:\[[^\]]*\]\s*)*[?!]?\s*`
 // begins are steps that make peers members, ends those after which a peer may not be there.
 var (
 	begins = regexp.MustCompile(before + `(\S+)\s+init\b`)
+	judges = regexp.MustCompile(before + `expect\s.*\b(?:output|json)\s`)
 	ends   = regexp.MustCompile(before + `(?:lab\s+(?:kill|stop|restart|freeze)\s+(.+)|(\S+)\s+(?:member\s+leave|leave|quit|exit)\b.*)$`)
 )
 
@@ -47,8 +52,9 @@ func NewTarget(suite *testcoord.Suite, src []byte) *Target {
 		walk(steps)
 	}
 	all(suite.Steps, ends, func(who string) { t.spared = append(t.spared, t.named(who)...) })
+	t.last = lastSection(suite.Steps)
 	for _, s := range suite.Steps {
-		if s.File == "" && len(t.begun) > 0 {
+		if s.File == "" && len(t.begun) > 0 && (t.last == 0 || s.Line < t.last) && !judges.MatchString(s.Text) {
 			t.Places = append(t.Places, s.Line)
 		}
 		all([]*testcoord.Step{s}, begins, func(who string) {
@@ -60,6 +66,21 @@ func NewTarget(suite *testcoord.Suite, src []byte) *Target {
 		})
 	}
 	return t
+}
+
+// lastSection is the line of the last of several sections, or 0.
+func lastSection(steps []*testcoord.Step) (line int) {
+	sections := 0
+	for _, s := range steps {
+		if s.File == "" && strings.HasPrefix(s.Text, "section") {
+			line = s.Line
+			sections++
+		}
+	}
+	if sections < 2 {
+		return 0
+	}
+	return line
 }
 
 // Permits reports whether there is a place for faults.
@@ -93,27 +114,35 @@ func (t *Target) With(faults []Fault, head []string) []byte {
 		out.WriteString(line + "\n")
 	}
 	for i, line := range bytes.SplitAfter(t.src, []byte("\n")) {
-		for _, f := range faults {
-			if t.Places[f.Place] == i+1 {
-				out.WriteString(strings.Join(f.Lines(), "\n") + "\n")
-			}
+		for _, more := range t.before(i+1, faults) {
+			out.WriteString(more + "\n")
 		}
 		out.Write(line)
 	}
 	return out.Bytes()
 }
 
+// before are the lines that come before one of the suite. Before the last section, faults end.
+func (t *Target) before(line int, faults []Fault) (lines []string) {
+	var rest time.Duration
+	for _, f := range faults {
+		if t.Places[f.Place] == line {
+			lines = append(lines, f.Lines()...)
+		}
+		rest = max(rest, f.Length)
+	}
+	if line == t.last && rest > 0 {
+		lines = append(lines, "lab sleep "+command.Duration(rest))
+	}
+	return lines
+}
+
 // Origin is the number that a line of With(faults, head) has in the suite; 0 for a line that is not of the suite.
 func (t *Target) Origin(line int, faults []Fault, head []string) int {
 	line -= len(head)
 	for at := 1; line > 0; at++ {
-		for _, f := range faults {
-			if t.Places[f.Place] != at {
-				continue
-			}
-			if line -= len(f.Lines()); line <= 0 {
-				return 0
-			}
+		if line -= len(t.before(at, faults)); line <= 0 {
+			return 0
 		}
 		if line--; line == 0 {
 			return at

@@ -115,6 +115,23 @@ func TestWith(t *testing.T) {
 	}
 }
 
+// TestLastSection checks that the last of several sections is without faults, which are over when it begins.
+func TestLastSection(t *testing.T) {
+	t.Parallel()
+	target := target(t, "peers alice bob\nall init\nsection one\nalice msg a\nsection two\nexpect all members alive = 2\n")
+	if d := cmp.Diff([]int{3, 4}, target.Places); d != "" {
+		t.Error(d)
+	}
+	faults := []Fault{{Place: 0, Kind: Loss, Part: 5, Length: 2 * time.Second}, {Place: 1, Kind: Latency, Length: time.Second}}
+	want := "peers alice bob\nall init\nlab loss 5% for 2s\nsection one\nlab latency 50ms±25ms for 1s\nalice msg a\nlab sleep 2s\nsection two\nexpect all members alive = 2\n"
+	if d := cmp.Diff(want, string(target.With(faults, nil))); d != "" {
+		t.Error(d)
+	}
+	if got := target.Origin(7, faults, nil); got != 0 {
+		t.Errorf("the wait is taken for line %d", got)
+	}
+}
+
 // TestAllKinds checks that chance makes each kind of fault.
 func TestAllKinds(t *testing.T) {
 	t.Parallel()

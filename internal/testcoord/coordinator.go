@@ -199,7 +199,9 @@ func (c *Coordinator) settleCalls(l *life) {
 			continue
 		}
 		delete(l.calls, id)
-		l.peer.ran, l.peer.output, l.peer.result = true, k.output.String(), k.done.GetResultJson()
+		if !k.aside {
+			l.peer.ran, l.peer.output, l.peer.result = true, k.output.String(), k.done.GetResultJson()
+		}
 		close(k.ended)
 		c.changed(l.peer, nil)
 	}

@@ -71,3 +71,12 @@ func TestFaultsOfTheRunner(t *testing.T) {
 		t.Errorf("%v %v %q, want %q", err, r.OK(), k.did, want)
 	}
 }
+
+// TestFaultsSayNothing checks that what a peer is told for a fault is not the output that the suite looks at.
+func TestFaultsSayNothing(t *testing.T) {
+	t.Parallel()
+	l, r, err := run(t, "peers alice bob\nalice echo two words\nlab loss 10%\nexpect alice output = \"two words\"\n", Options{}, nil)
+	if err != nil || !r.OK() {
+		t.Errorf("%v\n%s", err, l.out.String())
+	}
+}

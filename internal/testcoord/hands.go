@@ -71,7 +71,7 @@ func (c *Coordinator) Do(ctx context.Context, peer, line string) (output string,
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, c.opt.StepTimeout, fmt.Errorf("not done within %s", c.opt.StepTimeout))
 	defer cancel()
-	k := c.startCall(peer, line)
+	k := c.startCall(peer, line, true)
 	var late error
 	select {
 	case <-k.ended:

@@ -68,6 +68,7 @@ type life struct {
 type call struct {
 	id        uint64
 	life      *life
+	aside     bool // it is no line of the suite, and what it says is not what "output" and "json" look at
 	output    strings.Builder
 	done      *testcoordv1.Done // nil until the peer said so
 	err       error             // the peer died
@@ -119,8 +120,12 @@ func (p *peer) why() string {
 
 // idle is v while a command runs there, and else hopeless: nothing will change the last output.
 func (p *peer) idle(v verdict) verdict {
-	if p.life != nil && len(p.life.calls) > 0 {
-		return v
+	if p.life != nil {
+		for _, k := range p.life.calls {
+			if !k.aside {
+				return v
+			}
+		}
 	}
 	return hopeless
 }

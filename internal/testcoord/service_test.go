@@ -95,7 +95,7 @@ func TestEventsComeBeforeOutcomes(t *testing.T) {
 		life := c.newLife(p, nil)
 		life.session = &session{out: make(chan *testcoordv1.AttachResponse, 10), done: make(chan struct{})}
 		c.mu.Unlock()
-		k := c.startCall("alice", "noop")
+		k := c.startCall("alice", "noop", false)
 		c.receive(life, &testcoordv1.AttachRequest{What: &testcoordv1.AttachRequest_Done{Done: &testcoordv1.Done{Step: k.id, EventSeq: 5}}})
 		if k.over() {
 			t.Error("over before its events arrived")

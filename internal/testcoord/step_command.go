@@ -29,6 +29,7 @@ type commandStep struct {
 	lines  map[string]string // of peers where the line is another, since it says $SELF or $I
 	mode   mode
 	within time.Duration // 0: the default
+	aside  bool          // see call
 }
 
 // command reads "[!|?] WHO [within D] COMMAND ARGS…", and the filters of the prototype.
@@ -184,7 +185,7 @@ func (s *commandStep) calls(ctx context.Context, f *flow) ([]*call, error) {
 	defer cancel()
 	calls := make([]*call, len(names))
 	for i, name := range names {
-		calls[i] = c.startCall(name, s.at(name))
+		calls[i] = c.startCall(name, s.at(name), s.aside)
 	}
 	f.waitsFor(func() []string { return unanswered(calls) })
 	var timedOut error
@@ -261,22 +262,25 @@ func outputLines(name, text string, all bool) []string {
 }
 
 // startCall sends a command to a peer. A peer that is not up fails it at once.
-func (c *Coordinator) startCall(name, line string) *call {
+func (c *Coordinator) startCall(name, line string, aside bool) *call {
+	return c.send(name, &testcoordv1.Run{Line: line}, aside)
+}
+
+// send is startCall of any kind. The message is the coordinator's from then on.
+func (c *Coordinator) send(name string, run *testcoordv1.Run, aside bool) *call {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	p := c.peers[name]
-	k := &call{life: p.life, ended: make(chan struct{})}
+	k := &call{life: p.life, aside: aside, ended: make(chan struct{})}
 	if !p.life.isUp() || p.life.frozen {
 		k.err = &diedError{name: name, how: p.why()}
 		close(k.ended)
 		return k
 	}
 	c.steps++
-	k.id = c.steps
+	k.id, run.Step = c.steps, c.steps
 	p.life.calls[k.id] = k
-	p.life.session.send(&testcoordv1.AttachResponse{What: &testcoordv1.AttachResponse_Run{
-		Run: &testcoordv1.Run{Step: k.id, Line: line},
-	}})
+	p.life.session.send(&testcoordv1.AttachResponse{What: &testcoordv1.AttachResponse_Run{Run: run}})
 	return k
 }
 

@@ -170,7 +170,7 @@ func (c *Coordinator) runAt(ctx context.Context, names []string, line string) er
 	if len(names) == 0 {
 		return nil
 	}
-	return (&commandStep{who: who{names: names}, line: line}).run(ctx, &flow{c: c})
+	return (&commandStep{who: who{names: names}, line: line, aside: true}).run(ctx, &flow{c: c})
 }
 
 // teachFaults tells peers that have just started, or go on, of the rules that are in force.
