@@ -47,12 +47,14 @@ type Rendering struct {
 	Format Format
 	// To takes the result; nil means Env.Out, where the progress of the command goes.
 	To io.Writer
+	// Quiet lines are those of programs that only look: Executor.Done is not told of them.
+	Quiet bool
 }
 
 // Executor runs lines against a table. It may be used from several goroutines at once.
 type Executor struct {
 	Table *Table
-	// Done, if not nil, is called after each line that was not empty.
+	// Done, if not nil, is called after each line that was neither empty nor quiet.
 	Done func(line string, o Outcome, took time.Duration)
 }
 
@@ -74,7 +76,7 @@ func (x *Executor) ExecuteAs(ctx context.Context, line string, env *app.Env, r R
 	if err == nil {
 		o = run(ctx, call, env, r)
 	}
-	if x.Done != nil {
+	if x.Done != nil && !r.Quiet {
 		x.Done(line, o, time.Since(start))
 	}
 	return o

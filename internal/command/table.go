@@ -12,6 +12,10 @@ import (
 
 // Table is an immutable set of commands.
 type Table struct {
+	// Metrics are the numbers that peers with these commands tell, for those who check what is asked of them. Nil where nobody
+	// has said so.
+	Metrics []app.Metric
+
 	specs  []*app.Spec          // in the order of registration
 	byName map[string]*app.Spec // names, aliases and their joined forms
 }

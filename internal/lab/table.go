@@ -37,5 +37,6 @@ func Table(apps []func() app.App) (*command.Table, error) {
 		return nil, err
 	}
 	table, err := command.New(slices.Concat(p.Commands(), settingCommands(settings), console.NewBuiltins(nil).Specs())...)
+	table.Metrics = p.Metrics()
 	return table, errors.Join(err, p.Close())
 }

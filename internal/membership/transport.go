@@ -31,6 +31,7 @@ type transport struct {
 	net         network.Network
 	dialTimeout atomic.Int64 // a time.Duration
 	observer    *observer    // reads each packet
+	traffic     traffic
 
 	ctx    context.Context // ends with Shutdown
 	stop   context.CancelFunc
@@ -105,6 +106,7 @@ func (t *transport) readPackets() {
 			continue
 		}
 		t.observer.came(buf[:n])
+		t.traffic.packetReceived(n)
 		// memberlist keeps parts of the packet until it has handled them.
 		p := &memberlist.Packet{Buf: append([]byte(nil), buf[:n]...), From: from, Timestamp: now}
 		select {
@@ -169,6 +171,7 @@ func (t *transport) WriteTo(b []byte, addr string) (time.Time, error) {
 	if t.ctx.Err() != nil {
 		return now, nil // a packet that is lost
 	}
+	t.traffic.packetSent(len(b))
 	_, err = t.pc.WriteTo(b, net.UDPAddrFromAddrPort(to))
 	return now, err
 }

@@ -10,7 +10,7 @@ import (
 
 // Commands are those of the peer and of its applications. They may be listed without Start.
 func (p *Peer) Commands() []app.Spec {
-	specs := []app.Spec{p.initCommand()}
+	specs := []app.Spec{p.initCommand(), p.metricsCommand()}
 	specs = append(specs, p.bootstrapCommands()...)
 	specs = append(specs, p.memberCommands()...)
 	specs = append(specs, p.broadcastCommands()...)

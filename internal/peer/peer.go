@@ -143,6 +143,9 @@ func New(cfg Config, deps Deps, services ...func(grpc.ServiceRegistrar)) (*Peer,
 		if a.Name() == consoleData {
 			return nil, fmt.Errorf("an application cannot be called %q: the console has data of that name", consoleData)
 		}
+		if err := checkMetrics(a); err != nil {
+			return nil, err
+		}
 		p.apps = append(p.apps, &host{peer: p, app: a})
 		if r, ok := a.(app.Registrar); ok {
 			r.Register(p.server)

@@ -181,7 +181,7 @@ func (a *agent) run(ctx context.Context, r *testcoordv1.Run) {
 	a.cancels[step] = cancel
 	a.running.Go(func() {
 		defer cancel()
-		o := a.exec.Execute(ctx, r.GetLine(), &app.Env{Out: output{a, step}, Remote: true})
+		o := a.execute(ctx, r)
 		a.mu.Lock()
 		delete(a.cancels, step)
 		a.mu.Unlock()
@@ -197,6 +197,13 @@ func (a *agent) run(ctx context.Context, r *testcoordv1.Run) {
 			a.once.Do(func() { close(a.quit) })
 		}
 	})
+}
+
+func (a *agent) execute(ctx context.Context, r *testcoordv1.Run) command.Outcome {
+	if r.GetQuiet() {
+		return a.exec.ExecuteAs(ctx, r.GetLine(), &app.Env{Out: io.Discard, Remote: true}, command.Rendering{Quiet: true})
+	}
+	return a.exec.Execute(ctx, r.GetLine(), &app.Env{Out: output{a, r.GetStep()}, Remote: true})
 }
 
 func (a *agent) cancel(step uint64) {

@@ -7,8 +7,10 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"maps"
 	"net"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -99,6 +101,46 @@ func shown(view, text string) *eventv1.Event {
 	return &eventv1.Event{What: &eventv1.Event_Shown{Shown: &eventv1.Shown{View: view, Text: text}}}
 }
 
+// fakeMetrics are the numbers of a fake peer.
+var fakeMetrics = []app.Metric{
+	{Name: "heard_total", Labels: []string{"from"}, Help: "messages"},
+	{Name: "members", Labels: []string{"state"}, Help: "the group"},
+	{Name: "temperature", Help: "which nobody has measured"},
+	{Name: "broken", Help: "whose answer is none"},
+}
+
+// metrics are counted from the log of the peer, and from the group.
+func (p *fakePeer) metrics(name string) (any, error) {
+	t := app.Table{Columns: []string{"name", "labels", "value"}}
+	switch name {
+	case "heard_total":
+		heard := map[string]int{}
+		for r := p.log.Read(0); ; {
+			e, _ := r.Try()
+			if e == nil {
+				break
+			}
+			if m := e.GetMessage(); m != nil {
+				heard[m.GetFrom()]++
+			}
+		}
+		for _, from := range slices.Sorted(maps.Keys(heard)) {
+			t.Add(name, fakeLabels{"from": from}, heard[from])
+		}
+	case "members":
+		p.group.mu.Lock()
+		defer p.group.mu.Unlock()
+		t.Add(name, fakeLabels{"state": "alive"}, len(p.group.peers))
+		t.Add(name, fakeLabels{"state": "lost"}, 0)
+	case "broken":
+		return nil, errFake
+	}
+	return t, nil
+}
+
+// fakeLabels are the labels of a number.
+type fakeLabels map[string]string
+
 var errFake = errors.New("this command always fails")
 
 // fakeTable is the table of a fake peer. With nil it is only good for Parse.
@@ -161,10 +203,14 @@ func fakeTable(p *fakePeer) *command.Table {
 	}
 	local := spec("log file", nil, func(context.Context, *app.Env, app.Args) (any, error) { return nil, nil })
 	local.Local = true
+	specs = append(specs, spec("metrics", []app.Param{{Name: "name", Kind: app.Word}}, func(_ context.Context, _ *app.Env, a app.Args) (any, error) {
+		return p.metrics(a.String("name"))
+	}))
 	t, err := command.New(append(specs, local)...)
 	if err != nil {
 		panic(err)
 	}
+	t.Metrics = fakeMetrics
 	return t
 }
 

@@ -168,3 +168,28 @@ func TestManualIsComplete(t *testing.T) {
 		}
 	}
 }
+
+// metricRows are the rows of the table of metrics.
+func metricRows(metrics []app.Metric) string {
+	var b strings.Builder
+	for _, m := range metrics {
+		labels := ""
+		for _, l := range m.Labels {
+			labels += "`" + l + "` "
+		}
+		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", m.Name, strings.TrimSpace(labels), m.Help)
+	}
+	return b.String()
+}
+
+// TestManualTellsMetrics checks the table of what peers with the chat tell.
+func TestManualTellsMetrics(t *testing.T) {
+	t.Parallel()
+	table, err := peers.Table([]func() app.App{func() app.App { return chat.New() }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := metricRows(table.Metrics); !strings.Contains(manual(t), want) {
+		t.Errorf("the manual does not have:\n%s", want)
+	}
+}

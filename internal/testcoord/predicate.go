@@ -42,6 +42,7 @@ const (
 	no       verdict = iota
 	yes              // it holds
 	hopeless         // it does not, and nothing that may still happen changes that
+	unknown          // the peer was asked, and has not answered yet
 )
 
 func holds(b bool) verdict {

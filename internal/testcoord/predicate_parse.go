@@ -13,7 +13,7 @@ import (
 )
 
 var (
-	predicates = []string{"members", "event", "output", "json", "roster"}
+	predicates = []string{"members", "event", "output", "json", "roster", "metric"}
 	states     = []string{string(app.Alive), string(app.Suspect), string(app.Left), string(app.Lost)}
 	operators  = []string{"=", "!=", ">=", "<=", ">", "<"}
 	eventName  = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_-]*$`)
@@ -36,6 +36,8 @@ func (p *parser) predicate(l line) predicate {
 		return p.jsonPredicate(l.after(1))
 	case "roster":
 		return p.rosterPredicate(l.after(1))
+	case "metric":
+		return p.metricPredicate(l.after(1))
 	}
 	w := l.words[0]
 	p.fail(l, w.Col, command.Nearest(w.Text, predicates), "unknown predicate %q: one of %s", w.Text, strings.Join(predicates, ", "))
@@ -183,14 +185,19 @@ func (p *parser) regexpAt(l line) (*regexp.Regexp, bool) {
 }
 
 func (p *parser) regexp(l line, col int, text string) (*regexp.Regexp, bool) {
-	if len(text) >= 2 && strings.HasPrefix(text, "/") && strings.HasSuffix(text, "/") {
-		text = text[1 : len(text)-1]
-	}
-	re, err := regexp.Compile(text)
+	re, err := parseRegexp(text)
 	if err != nil {
 		p.fail(l, col, "", "%s", err)
 	}
 	return re, err == nil
+}
+
+// parseRegexp reads /RE/ or RE.
+func parseRegexp(text string) (*regexp.Regexp, error) {
+	if len(text) >= 2 && strings.HasPrefix(text, "/") && strings.HasSuffix(text, "/") {
+		text = text[1 : len(text)-1]
+	}
+	return regexp.Compile(text)
 }
 
 // eventPredicate reads "KIND field=value … [x [>=] N]".
@@ -246,22 +253,36 @@ func (p *parser) times(l line, out eventCount) predicate {
 // fieldTest reads one of field=value, field!=value and field~regexp.
 func (p *parser) fieldTest(l line, fields []string) (fieldTest, bool) {
 	w := l.words[0]
-	i := strings.IndexAny(w.Text, "=~")
-	if i <= 0 {
+	f, err := parseTest(w.Text)
+	switch {
+	case err != nil:
+		p.fail(l, w.Col, "", "%s", err)
+		return fieldTest{}, false
+	case f.name == "":
 		p.fail(l, w.Col, "", "%q is none of field=value, field~regexp and x N", w.Text)
 		return fieldTest{}, false
-	}
-	f := fieldTest{name: w.Text[:i], want: w.Text[i+1:]}
-	if name, not := strings.CutSuffix(f.name, "!"); not && w.Text[i] == '=' {
-		f.name, f.not = name, true
 	}
 	if fields != nil && !slices.Contains(fields, f.name) {
 		p.fail(l, w.Col, command.Nearest(f.name, fields), "this event has no field %q, but %s", f.name, strings.Join(fields, ", "))
 		return fieldTest{}, false
 	}
-	ok := true
-	if w.Text[i] == '~' {
-		f.re, ok = p.regexp(l, w.Col, f.want)
+	return f, true
+}
+
+// parseTest reads NAME=VALUE, NAME!=VALUE or NAME~RE. The name is empty when it is none of these; the error is that of the
+// regular expression.
+func parseTest(text string) (fieldTest, error) {
+	i := strings.IndexAny(text, "=~")
+	if i <= 0 {
+		return fieldTest{}, nil
 	}
-	return f, ok
+	f := fieldTest{name: text[:i], want: text[i+1:]}
+	if name, not := strings.CutSuffix(f.name, "!"); not && text[i] == '=' {
+		f.name, f.not = name, true
+	}
+	var err error
+	if text[i] == '~' {
+		f.re, err = parseRegexp(f.want)
+	}
+	return f, err
 }

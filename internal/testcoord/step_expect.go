@@ -85,6 +85,7 @@ func (s *expectStep) run(ctx context.Context, f *flow) error {
 	}
 	w := c.watch(s, names)
 	defer c.unwatch(w)
+	defer c.ask(ctx, w)()
 	f.waitsFor(w.unmet)
 	if err := c.await(ctx, w); err != nil {
 		return &failure{msg: err.Error(), details: c.explain(w)}

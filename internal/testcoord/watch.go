@@ -19,7 +19,6 @@ type watcher struct {
 	good   []bool        // the predicate holds at that peer now
 	bad    int           // at how many it does not
 	since  time.Time     // when it began to hold at all; zero while it does not
-	begun  bool          // all peers were looked at once
 	ended  bool          // it is decided
 	err    string        // why it failed, once it is decided
 	missed []uint64      // how many events of each peer were lost before it mattered
@@ -48,7 +47,6 @@ func (c *Coordinator) watch(s *expectStep, names []string) *watcher {
 	for i := range w.peers {
 		w.look(i)
 	}
-	w.begun = true
 	w.decide()
 	return w
 }
@@ -74,7 +72,7 @@ func (w *watcher) changed(p *peer, e *eventv1.Event) {
 
 // look judges one peer, and decides what a single peer can decide.
 func (w *watcher) look(i int) {
-	p, v := w.peers[i], w.judges[i].verdict()
+	p, v, was := w.peers[i], w.judges[i].verdict(), w.good[i]
 	if w.good[i] != (v == yes) {
 		w.good[i] = v == yes
 		if w.good[i] {
@@ -84,6 +82,9 @@ func (w *watcher) look(i int) {
 		}
 	}
 	lost := p.missed - w.missed[i]
+	if _, asks := w.judges[i].(asker); asks {
+		lost = 0 // events say nothing about it
+	}
 	died := p.life.isGone() && p.life.parting == ""
 	switch {
 	case w.ended:
@@ -93,7 +94,8 @@ func (w *watcher) look(i int) {
 		w.fail(fmt.Sprintf("%d events of %s were lost on the way, so this cannot be judged", lost, p.name))
 	case died, !p.life.isUp() && (w.step.never || w.step.always || v != yes):
 		w.fail(p.name + " " + p.why())
-	case w.step.always && v != yes && w.begun:
+	case v == unknown:
+	case w.step.always && v != yes && was:
 		w.fail(w.step.text + " became false at " + p.name)
 	case w.step.always && v != yes:
 		w.fail(w.step.text + " is false at " + p.name)
@@ -147,6 +149,9 @@ func (c *Coordinator) await(ctx context.Context, w *watcher) error {
 		case <-w.poke:
 		case <-settled:
 		case <-deadline.C:
+			if silent := c.silent(w); silent != "" {
+				return fmt.Errorf("%s has not answered within %s", silent, w.step.limit)
+			}
 			if w.step.never || w.step.always || !since.IsZero() {
 				return nil
 			}
@@ -155,4 +160,16 @@ func (c *Coordinator) await(ctx context.Context, w *watcher) error {
 			return context.Cause(ctx)
 		}
 	}
+}
+
+// silent is the first peer that was asked and has not answered, or "".
+func (c *Coordinator) silent(w *watcher) string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for i, j := range w.judges {
+		if j.verdict() == unknown {
+			return w.peers[i].name
+		}
+	}
+	return ""
 }

@@ -512,9 +512,11 @@ func (*AttachResponse_End) isAttachResponse_What() {}
 
 // Run starts a command. Several may run at once.
 type Run struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Step          uint64                 `protobuf:"varint,1,opt,name=step,proto3" json:"step,omitempty"`
-	Line          string                 `protobuf:"bytes,2,opt,name=line,proto3" json:"line,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Step  uint64                 `protobuf:"varint,1,opt,name=step,proto3" json:"step,omitempty"`
+	Line  string                 `protobuf:"bytes,2,opt,name=line,proto3" json:"line,omitempty"`
+	// The coordinator only looks: only the result is sent back, and the event log does not tell of the command.
+	Quiet         bool `protobuf:"varint,3,opt,name=quiet,proto3" json:"quiet,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -561,6 +563,13 @@ func (x *Run) GetLine() string {
 		return x.Line
 	}
 	return ""
+}
+
+func (x *Run) GetQuiet() bool {
+	if x != nil {
+		return x.Quiet
+	}
+	return false
 }
 
 // Cancel ends a running command.
@@ -680,10 +689,11 @@ const file_peerlab_testcoord_v1_testcoord_proto_rawDesc = "" +
 	"\x03run\x18\x01 \x01(\v2\x19.peerlab.testcoord.v1.RunH\x00R\x03run\x126\n" +
 	"\x06cancel\x18\x02 \x01(\v2\x1c.peerlab.testcoord.v1.CancelH\x00R\x06cancel\x12-\n" +
 	"\x03end\x18\x03 \x01(\v2\x19.peerlab.testcoord.v1.EndH\x00R\x03endB\x06\n" +
-	"\x04what\"-\n" +
+	"\x04what\"C\n" +
 	"\x03Run\x12\x12\n" +
 	"\x04step\x18\x01 \x01(\x04R\x04step\x12\x12\n" +
-	"\x04line\x18\x02 \x01(\tR\x04line\"\x1c\n" +
+	"\x04line\x18\x02 \x01(\tR\x04line\x12\x14\n" +
+	"\x05quiet\x18\x03 \x01(\bR\x05quiet\"\x1c\n" +
 	"\x06Cancel\x12\x12\n" +
 	"\x04step\x18\x01 \x01(\x04R\x04step\"\x05\n" +
 	"\x03End2m\n" +
