@@ -298,3 +298,16 @@ func TestBadAddresses(t *testing.T) {
 		t.Error("dials nonsense")
 	}
 }
+
+// TestCloseBehindAPartition checks that who reads a connection is told that it is closed, also while the other end cannot be reached.
+func TestCloseBehindAPartition(t *testing.T) {
+	t.Parallel()
+	m := NewMemory()
+	near, far := pair(t, m)
+	defer far.Close()
+	m.Partition([]string{alice}, []string{bob})
+	_ = near.Close()
+	if _, err := near.Read(make([]byte, 1)); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("%v", err)
+	}
+}

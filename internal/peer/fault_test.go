@@ -173,6 +173,19 @@ func TestPartitionFromTheBootstrapService(t *testing.T) {
 	})
 }
 
+// Each of two is the first of the group, as far as the service knows. They look for each other nevertheless.
+func TestTwoFirstOnesFindEachOther(t *testing.T) {
+	inLab(t, func(l *testLab) {
+		alice := l.joined("alice")
+		if _, err := l.service.Reset(l.t.Context(), &bootstrapv1.ResetRequest{}); err != nil {
+			l.t.Fatal(err)
+		}
+		bob := l.joined("bob")
+		bob.sees("alice", "bob")
+		alice.sees("alice", "bob")
+	})
+}
+
 func TestPartitionFollowsAPeerToAnotherAddress(t *testing.T) {
 	inLab(t, func(l *testLab) {
 		alice, bob := l.joined("alice"), l.joined("bob")
