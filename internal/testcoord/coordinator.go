@@ -41,6 +41,8 @@ type Options struct {
 	Verbose bool
 	// KeepGoing goes on after a step that failed.
 	KeepGoing bool
+	// Timeout bounds the run of a suite that has no timeout of its own; 0 is no bound.
+	Timeout time.Duration
 	// StepTimeout bounds a command; 0 means 30s.
 	StepTimeout time.Duration
 	// StartTimeout bounds the time until all peers have attached; 0 means 30s.

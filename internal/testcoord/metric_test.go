@@ -6,6 +6,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"peerlab.example/peerlab/internal/command"
+	testcoordv1 "peerlab.example/peerlab/proto/peerlab/testcoord/v1"
 )
 
 func TestMetrics(t *testing.T) {
@@ -108,5 +111,16 @@ func TestMetricsEndWithTheRun(t *testing.T) {
 	})
 	if !errors.Is(err, context.Canceled) || !r.Interrupted || r.Duration > 2*time.Minute {
 		t.Errorf("%v %+v\n%s", err, r, l.out.String())
+	}
+}
+
+// TestQuestionsAreQuiet checks that the event log of a peer does not tell what the coordinator asks, and the stream no output of it.
+func TestQuestionsAreQuiet(t *testing.T) {
+	t.Parallel()
+	told := 0
+	a := &agent{exec: &command.Executor{Table: fakeTable(nil), Done: func(string, command.Outcome, time.Duration) { told++ }}}
+	o := a.execute(t.Context(), &testcoordv1.Run{Line: "member count", Quiet: true}) // output would need a stream
+	if o.Err != nil || o.JSON != "3" || told != 0 {
+		t.Errorf("%+v, told %d times", o, told)
 	}
 }

@@ -1,6 +1,7 @@
 package testcoord
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -18,8 +19,8 @@ func (c *Coordinator) Run(ctx context.Context) (*Result, error) {
 	c.result = &Result{Suite: c.suite.Name, File: c.suite.File, Peers: len(c.suite.Peers), Start: begin}
 	err := c.gather(ctx) // who starts the peers may take a while: that is not the suite's time
 	work, cancel := context.WithCancel(ctx)
-	if c.suite.Timeout > 0 && c.opt.Before == nil {
-		work, cancel = context.WithTimeoutCause(ctx, c.suite.Timeout, fmt.Errorf("the suite was not done within %s", c.suite.Timeout))
+	if limit := cmp.Or(c.suite.Timeout, c.opt.Timeout); limit > 0 && c.opt.Before == nil {
+		work, cancel = context.WithTimeoutCause(ctx, limit, fmt.Errorf("the suite was not done within %s", limit))
 	}
 	defer cancel()
 	watching := make(chan struct{})
