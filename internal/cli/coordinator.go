@@ -176,6 +176,7 @@ func (f *runFlags) options(std Stdio) testcoord.Options {
 	return testcoord.Options{
 		RunnerName: f.how.runner, Facts: facts(), Seed: f.how.seed,
 		Out: std.Out, Color: isTerminal(std.Out) && wantColor(), Verbose: f.verbose, KeepGoing: f.keepGoing, KeepEvents: f.keep,
+		Timeout: f.how.timeout, StepTimeout: f.how.stepTimeout,
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -33,6 +34,8 @@ type how struct {
 	seeded bool // the user has said so
 	set    []string
 	sim    simFlags
+
+	timeout, stepTimeout time.Duration
 }
 
 func (h *how) add(cmd *cobra.Command) {
@@ -41,8 +44,13 @@ func (h *how) add(cmd *cobra.Command) {
 	flags.BoolVar(&h.netns, "netns", false, "the same as --runner netns: give each peer a network namespace with an own address; needs root on Linux")
 	flags.Uint64Var(&h.seed, "seed", 0, "what chance is made of: choices of the suite, and faults that strike by chance; further rounds count up from it (default that of the suite, or another one each time)")
 	flags.StringArrayVar(&h.set, "set", nil, "NAME=VALUE: the value of a param of the suites; may be repeated")
+	flags.DurationVar(&h.timeout, "timeout", 0, "how long a suite may take that does not say so itself (default for ever)")
+	flags.DurationVar(&h.stepTimeout, "step-timeout", defaultStepTimeout, "how long a command may take that has no \"within\"")
 	h.sim.add(cmd)
 }
+
+// defaultStepTimeout is long enough for all that a console can do on a busy machine.
+const defaultStepTimeout = 30 * time.Second
 
 // runners are those that can be asked for.
 func (h *how) runners() []string {
@@ -65,6 +73,9 @@ func (h *how) settle(cmd *cobra.Command) error {
 	}
 	if h.runner == inNetns && cmd.Flags().Changed("listen") {
 		return exit{exitUsage, errors.New("--listen is not for --runner netns, where the coordinator has an address of its own")}
+	}
+	if h.timeout < 0 || h.stepTimeout <= 0 {
+		return exit{exitUsage, errors.New("--timeout and --step-timeout are durations such as 90s or 5m")}
 	}
 	if err := h.sim.check(cmd, h.runner); err != nil {
 		return err
@@ -98,6 +109,12 @@ func (h *how) again(file string) string {
 	words := []string{"this very run again: peerlab coordinator run --runner sim --seed", strconv.FormatUint(h.seed, 10)}
 	if h.sim.latency != sim.DefaultProfile {
 		words = append(words, "--latency", h.sim.latency)
+	}
+	if h.timeout > 0 {
+		words = append(words, "--timeout", h.timeout.String())
+	}
+	if h.stepTimeout > 0 && h.stepTimeout != defaultStepTimeout {
+		words = append(words, "--step-timeout", h.stepTimeout.String())
 	}
 	for _, value := range h.set {
 		words = append(words, "--set", shellWord(value))

@@ -81,7 +81,7 @@ func (s *simulation) coordinator(ctx context.Context, out io.Writer) (*testcoord
 	s.closers = append(s.closers, server.Close)
 	c := testcoord.New(s.suite, testcoord.Options{
 		Runner: s, RunnerName: RunnerName, Bootstrap: bootstrapv1.NewBootstrapServiceClient(conn), Control: boot,
-		Seed: s.spec.Seed, Out: out, Color: s.spec.Color, Verbose: s.spec.Verbose, KeepGoing: s.spec.KeepGoing, StepTimeout: s.spec.StepTimeout,
+		Seed: s.spec.Seed, Out: out, Color: s.spec.Color, Verbose: s.spec.Verbose, KeepGoing: s.spec.KeepGoing, Timeout: s.spec.Timeout, StepTimeout: s.spec.StepTimeout,
 		Observer: s.spec.Observer, Log: zerolog.Nop(),
 	})
 	testcoordv1.RegisterCoordinatorServiceServer(server, c)

@@ -26,9 +26,9 @@ type Spec struct {
 	Profile string
 	// Gossip is the profile of membership where the suite names none.
 	Gossip string
-	// Verbose, KeepGoing, Color and StepTimeout are those of testcoord.Options.
+	// Verbose, KeepGoing, Color, Timeout and StepTimeout are those of testcoord.Options.
 	Verbose, KeepGoing, Color bool
-	StepTimeout               time.Duration
+	Timeout, StepTimeout      time.Duration
 	// LogLevel is that of the peers' logs; empty is info.
 	LogLevel string
 
