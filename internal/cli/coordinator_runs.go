@@ -165,6 +165,9 @@ func (s *session) once(ctx context.Context, paths []string) error {
 		return err
 	}
 	opt.Without = s.flags.attach.cannot()
+	if s.flags.how.runner == inNetns {
+		opt.Rule = netnsRules(ctx)
+	}
 	suites, err := parseSuites(s.std, s.apps, files, opt)
 	if err != nil {
 		return err

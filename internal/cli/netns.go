@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"os/exec"
 	"strconv"
+	"sync"
 
 	"github.com/rs/zerolog"
 
@@ -51,6 +52,24 @@ func newGround(ctx context.Context, f *runFlags, peers []string, log zerolog.Log
 		coordinator: at(lab.HubNetwork(), lab.HubAddr()), bootstrap: at(lab.Network(network.Bootstrap), lab.Addr(network.Bootstrap)),
 		lab: lab, insecure: f.security.Insecure,
 	}, nil
+}
+
+// netnsRules says which rules of the network the kernel of this machine cannot make. It is tried once, when it is first asked for
+// one that some kernels lack; what the machine lacks besides is told when the namespaces are started.
+func netnsRules(ctx context.Context) func(network.Rule) error {
+	check := sync.OnceValue(func() netns.Abilities {
+		can, err := netns.Check(ctx)
+		if err != nil {
+			return netns.Abilities{}
+		}
+		return can
+	})
+	return func(r network.Rule) error {
+		if !netns.NeedsNetem(r) {
+			return nil
+		}
+		return check().Supports(r)
+	}
 }
 
 // peer makes the command of a peer stand there. A peer has the same address in each of its lives.

@@ -14,7 +14,7 @@ import (
 // sent to or by the coordinator is never touched. Rules on one link add up as those of package network do;
 // only the jitters of several latencies are one, as wide as all of them.
 func (l *Lab) Set(ctx context.Context, r network.Rule) error {
-	if err := l.Supports(r); err != nil {
+	if err := l.abilities.Supports(r); err != nil {
 		return err
 	}
 	links, err := l.links(r)
@@ -54,14 +54,16 @@ func flowOf(r network.Rule) flow {
 	return flow{} // not reached: rules are validated
 }
 
-// Supports says what is wrong with a rule, or that this machine cannot make it. Names are looked at by Set. Valid
-// after Start.
-func (l *Lab) Supports(r network.Rule) error {
+// NeedsNetem reports whether a rule is one that Abilities.Netem is about.
+func NeedsNetem(r network.Rule) bool { return flowOf(r).needsNetem() }
+
+// Supports says what is wrong with a rule, or that this machine cannot make it. Names are looked at by Lab.Set.
+func (a Abilities) Supports(r network.Rule) error {
 	if err := r.Validate(); err != nil {
 		return err
 	}
-	if flowOf(r).needsNetem() && l.abilities.Netem != nil {
-		return fmt.Errorf("%s: %w", r.Kind, l.abilities.Netem)
+	if NeedsNetem(r) && a.Netem != nil {
+		return fmt.Errorf("%s: %w", r.Kind, a.Netem)
 	}
 	return nil
 }

@@ -2,9 +2,13 @@ package testcoord
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 
 	"peerlab.example/peerlab/internal/network"
 )
@@ -78,5 +82,46 @@ func TestFaultsSayNothing(t *testing.T) {
 	l, r, err := run(t, "peers alice bob\nalice echo two words\nlab loss 10%\nexpect alice output = \"two words\"\n", Options{}, nil)
 	if err != nil || !r.OK() {
 		t.Errorf("%v\n%s", err, l.out.String())
+	}
+}
+
+// TestRulesThatCannotBeMade checks that these are told before anything starts, at their places, and once where a variable is to
+// say more.
+func TestRulesThatCannotBeMade(t *testing.T) {
+	t.Parallel()
+	asked := 0
+	opt := ParseOptions{Table: fakeTable(nil), Runner: "netns", Rule: func(r network.Rule) error {
+		asked++
+		if r.Kind == network.Partition {
+			return nil
+		}
+		return fmt.Errorf("%s: the kernel lacks it", r.Kind)
+	}}
+	_, err := ParseWith("x.lab", []byte(`peers alice bob
+d =     alice noop
+lab     partition alice | bob
+lab     latency 5ms
+[sim]   lab loss 5%
+[netns] lab loss 5%
+lab     latency $d alice | bob
+repeat  2 as i
+  lab     loss $i%
+end
+[!netns] parallel
+  lab     loss 1%
+end
+`), opt)
+	var errs Errors
+	if !errors.As(err, &errs) {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, e := range errs {
+		got = append(got, e.Error())
+	}
+	const why = ": the kernel lacks it; a condition such as [!netns] before the line skips it here"
+	want := []string{"x.lab:4:9: latency" + why, "x.lab:6:13: loss" + why, "x.lab:7:9: latency" + why, "x.lab:9:11: loss" + why}
+	if d := cmp.Diff(want, got); d != "" || asked < 5 {
+		t.Errorf("asked %d times: %s", asked, d)
 	}
 }

@@ -66,13 +66,13 @@ end
 func TestMetricsFail(t *testing.T) {
 	t.Parallel()
 	for src, want := range map[string][]string{
-		"expect all within 1s metric members{state=alive} = 3":      {"not within 1s", "wanted  within 1s  metric members{state=alive} = 3", "seen    alice  members is 2, of {state=alive} 2  {state=lost} 0"},
-		"expect all within 1s metric members{state=alife} != 3":     {"not within 1s", "seen    alice  there is no such members, of {state=alive} 2"},
-		"bob msg x\nexpect alice metric heard_total = 0":            {"this cannot become true any more at alice", "seen    alice  heard_total is 1"},
-		"expect alice within 1s metric temperature < 100":           {"not within 1s", "there is no temperature"},
-		"expect alice metric broken = 1":                            {"this cannot become true any more at alice", "this command always fails"},
-		"expect all never 5s metric members = 2":                    {"metric members = 2 became true at "},
-		"expect all always 5s metric members = 3":                   {"metric members = 3 is false at "},
+		"expect all within 1s metric members{state=alive} = 3":                    {"not within 1s", "wanted  within 1s  metric members{state=alive} = 3", "seen    alice  members is 2, of {state=alive} 2  {state=lost} 0"},
+		"expect all within 1s metric members{state=alife} != 3":                   {"not within 1s", "seen    alice  there is no such members, of {state=alive} 2"},
+		"bob msg x\nexpect alice metric heard_total = 0":                          {"this cannot become true any more at alice", "seen    alice  heard_total is 1"},
+		"expect alice within 1s metric temperature < 100":                         {"not within 1s", "there is no temperature"},
+		"expect alice metric broken = 1":                                          {"this cannot become true any more at alice", "this command always fails"},
+		"expect all never 5s metric members = 2":                                  {"metric members = 2 became true at "},
+		"expect all always 5s metric members = 3":                                 {"metric members = 3 is false at "},
 		"expect alice always 5s metric members = 2 &\nlab sleep 1s\nlab kill bob": {"metric members = 2 became false at alice"},
 		"expect all always 5s metric members = 2 &\nlab sleep 1s\nlab kill bob":   {"wanted  always for 5s"},
 	} {

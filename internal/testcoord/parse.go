@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"peerlab.example/peerlab/internal/command"
+	"peerlab.example/peerlab/internal/network"
 )
 
 // Limits of a suite, so that a mistake such as p[1..1000000000] is an error and not a full memory.
@@ -34,6 +35,9 @@ type ParseOptions struct {
 	Runner string
 	// Without is what the runner can do, but not in this run.
 	Without []Ability
+	// Rule says why the runner cannot make a rule of the network in this run; nil where all can be made. It is asked for the rules
+	// of lines that are not conditional.
+	Rule func(network.Rule) error
 }
 
 // Parse reads a suite that includes no other, and checks every line of it; commands are checked against the table.

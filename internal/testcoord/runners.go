@@ -3,6 +3,8 @@ package testcoord
 import (
 	"maps"
 	"slices"
+
+	"peerlab.example/peerlab/internal/network"
 )
 
 // Ability is something that a suite may want of a runner, and that not every runner has.
@@ -49,6 +51,18 @@ func (p *parser) needs(l line, col int, a Ability) bool {
 	}
 	p.fail(l, col, "", "the runner %q cannot %s; a condition such as [%s] before the line skips it there", p.opt.Runner, a, p.whoCan(a))
 	return false
+}
+
+// canRule reports a rule of the network that cannot be made in this run.
+func (p *parser) canRule(l line, r network.Rule) bool {
+	if p.opt.Rule == nil || p.binding || p.conditional() {
+		return true
+	}
+	err := p.opt.Rule(r)
+	if err != nil {
+		p.certainly(l, l.col(0), "%s; a condition such as [!%s] before the line skips it here", err, p.opt.Runner)
+	}
+	return err == nil
 }
 
 // conditional reports whether the line that is read, or a block around it, may be skipped by this runner.

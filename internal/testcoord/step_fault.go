@@ -41,7 +41,7 @@ func (p *parser) labFault(l line) {
 			good = false
 		}
 	}
-	if good {
+	if good && p.canRule(l, rule) {
 		p.step(l, &faultStep{rule: rule})
 	}
 }
