@@ -45,13 +45,16 @@ func TestNamespaces(t *testing.T) {
 		}
 	})
 	t.Run("not root", func(t *testing.T) { notRoot(t, run(suite)) })
-	_, err := netns.Check(t.Context())
+	can, err := netns.Check(t.Context())
 	var missing *netns.MissingError
 	if errors.As(err, &missing) {
 		t.Skipf("skipped: %v", err)
 	}
 	if err != nil {
 		t.Fatal(err)
+	}
+	if can.Netem != nil {
+		t.Run("a rule that cannot be made", func(t *testing.T) { ruleTooMany(t, dir, run) })
 	}
 	t.Run("interrupted", func(t *testing.T) { interruptedRun(t, run(suite)) })
 	t.Run("suites", func(t *testing.T) {
@@ -60,6 +63,22 @@ func TestNamespaces(t *testing.T) {
 			t.Errorf("%d of 4 suites passed: %v\n%s", n, err, out)
 		}
 	})
+}
+
+// ruleTooMany has a suite with a rule that the kernel lacks: that is told with its place, and nothing is started.
+func ruleTooMany(t *testing.T, dir string, run func(...string) *exec.Cmd) {
+	suite := filepath.Join(dir, "rule.lab")
+	if err := os.WriteFile(suite, []byte("peers alice bob\nall init\nlab partition alice | bob\nlab loss 5%\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out, err := run(suite).CombinedOutput()
+	var exited *exec.ExitError
+	if !errors.As(err, &exited) || exited.ExitCode() != exitUsage {
+		t.Errorf("%v\n%s", err, out)
+	}
+	if !bytes.HasPrefix(out, []byte(suite+":4:5: loss: network namespaces need the queueing discipline netem")) || bytes.Contains(out, []byte("init")) {
+		t.Errorf("%s", out)
+	}
 }
 
 // interruptedRun ends a run as Ctrl-C does, and looks for what is left.

@@ -51,8 +51,8 @@ func (p *parser) withVariables(l line) {
 			if len(wrong) > 0 && len(wrong) == len(q.errs) {
 				break // no value changes that
 			}
-		} else if i := slices.IndexFunc(q.errs, func(e *Error) bool { return e.certain }); i >= 0 && len(wrong) == 0 {
-			wrong = Errors{q.errs[i]} // which only a value of the right kind has shown
+		} else if at := slices.IndexFunc(q.errs, func(e *Error) bool { return e.certain }); at >= 0 && len(wrong) == 0 {
+			wrong = Errors{q.errs[at]} // which only a value of the right kind has shown
 		}
 	}
 	if len(wrong) > 0 {
