@@ -108,18 +108,24 @@ func (m membersCount) judge(p *peer, _ bool) judge {
 	}
 }
 
-// membersInclude is "members include|exclude NAME".
+// membersInclude is "members include|exclude NAME…": all of them are alive, or none.
 type membersInclude struct {
-	name string
-	want bool
+	names []string
+	want  bool
 }
 
-func (membersInclude) exact() bool                     { return false }
-func (m membersInclude) matters(e *eventv1.Event) bool { return ofMember(e, m.name) }
+func (membersInclude) exact() bool { return false }
+
+func (m membersInclude) matters(e *eventv1.Event) bool {
+	return slices.ContainsFunc(m.names, func(name string) bool { return ofMember(e, name) })
+}
 
 func (m membersInclude) judge(p *peer, _ bool) judge {
 	return state{
-		check: func() verdict { return holds(p.view.is(m.name, app.Alive) == m.want) },
+		check: func() verdict {
+			wrong := func(name string) bool { return p.view.is(name, app.Alive) != m.want }
+			return holds(!slices.ContainsFunc(m.names, wrong))
+		},
 		show:  func() string { return p.view.String() },
 	}
 }

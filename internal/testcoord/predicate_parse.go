@@ -73,23 +73,44 @@ func (p *parser) includePredicate(l line) predicate {
 		p.fail(l, l.end(), "", "the name of a peer is missing")
 		return nil
 	}
-	name := l.words[1]
 	if !p.nothingAfter(l, 2) {
 		return nil
 	}
-	wrong := p.mistake(l, name.Col, command.Nearest(name.Text, p.suite.Peers), "no peer is named %q", name.Text)
+	out := membersInclude{want: l.words[0].Text == "include"}
+	w := l.words[1]
+	for part := range strings.SplitSeq(w.Text, ",") {
+		names := p.several(command.Word{Text: part})
+		if len(names) == 0 {
+			names = []string{part}
+		}
+		for _, name := range names {
+			if !p.viewed(l, w, name) {
+				return nil
+			}
+			out.names = append(out.names, name)
+		}
+	}
+	return out
+}
+
+// viewed reports whether a view may be asked for the name. Without a "peers" line, a line after this may declare it.
+func (p *parser) viewed(l line, w command.Word, name string) bool {
+	wrong := p.mistake(l, w.Col, command.Nearest(name, p.suite.Peers), "no peer is named %q", name)
 	switch {
-	case p.named[name.Text] || strings.Contains(name.Raw, "$SELF"):
+	case p.named[name] || strings.Contains(w.Raw, "$SELF"):
+	case p.taken(name) != "":
+		p.fail(l, w.Col, "", "%q names nobody here; how many are there is asked by members alive = 3", name)
+		return false
 	case p.declared:
 		p.errs = append(p.errs, wrong)
-		return nil
-	case !strings.Contains(name.Raw, "$"):
+		return false
+	case !strings.Contains(w.Raw, "$"):
 		p.later = append(p.later, later{func() bool {
-			wrong.Hint = command.Nearest(name.Text, slices.Sorted(maps.Keys(p.named)))
-			return !p.named[name.Text]
+			wrong.Hint = command.Nearest(name, slices.Sorted(maps.Keys(p.named)))
+			return !p.named[name]
 		}, wrong})
 	}
-	return membersInclude{name: name.Text, want: l.words[0].Text == "include"}
+	return true
 }
 
 func (p *parser) rosterPredicate(l line) predicate {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"peerlab.example/peerlab/internal/command"
 	"peerlab.example/peerlab/internal/network"
@@ -34,11 +35,19 @@ func (p *parser) labFault(l line) {
 		return
 	}
 	good := true
-	for _, w := range l.words[1:] {
-		if _, empty := p.groups[w.Text]; empty { // what is wrong with the group is told already
+	for i, w := range l.words[1:] {
+		if !good && w.Col == l.words[i].Col { // another of the same group or range, of which enough is said
+			continue
+		}
+		switch _, empty := p.groups[w.Text]; {
+		case empty: // what is wrong with the group is told already
 			good = false
-		} else if p.isEnd(rule, w.Text) && !p.known(l, w, w.Text) {
+		case !p.isEnd(rule, w.Text):
+		case w.Text == "all" || w.Text == "others":
+			p.fail(l, w.Col, network.Others, "%q names no peers in a rule of the network, where all others are %q", w.Text, network.Others)
 			good = false
+		default:
+			good = p.ended(l, w) && good
 		}
 	}
 	if good && p.canRule(l, rule) {
@@ -46,13 +55,25 @@ func (p *parser) labFault(l line) {
 	}
 }
 
-// ungrouped is the line with the names of peers in place of the groups.
+// ended reports whether a word that several did not know is the name of a peer.
+func (p *parser) ended(l line, w command.Word) bool {
+	names := p.names(l, w)
+	for _, name := range names {
+		if !p.known(l, w, name) {
+			return false
+		}
+	}
+	return len(names) > 0
+}
+
+// ungrouped is the line with the names of peers in place of groups, ranges and lists.
 func (p *parser) ungrouped(l line) line {
 	var words []command.Word
 	for i, w := range l.words {
-		members, ok := p.groups[w.Text]
-		if !ok || i == 0 || len(members) == 0 {
+		members := p.several(w)
+		if i == 0 || len(members) == 0 {
 			words = append(words, w)
+			continue
 		}
 		for _, name := range members {
 			words = append(words, command.Word{Text: name, Raw: w.Raw, Col: w.Col})
@@ -60,6 +81,31 @@ func (p *parser) ungrouped(l line) line {
 	}
 	l.words = words
 	return l
+}
+
+// several are the peers that a word stands for, if that is a group, a range, or a list of these and of peers; else none.
+func (p *parser) several(w command.Word) []string {
+	var out []string
+	parts := strings.Split(w.Text, ",")
+	for _, part := range parts {
+		members, group := p.groups[part]
+		m := rangeOf.FindStringSubmatch(part)
+		switch {
+		case group:
+			out = append(out, members...)
+		case m != nil:
+			names, wrong := expand(m[1], m[2], m[3])
+			if wrong != "" {
+				return nil
+			}
+			out = append(out, names...)
+		case len(parts) > 1 && p.named[part]:
+			out = append(out, part)
+		default:
+			return nil
+		}
+	}
+	return out
 }
 
 // isEnd reports whether a word of a rule is the name of a peer in it.
@@ -87,23 +133,50 @@ func (l line) place(col int) int {
 	return l.end()
 }
 
-// labHeal reads "heal" and "heal A B".
+// maxHealed is how many links one line heals: each is a command at each peer.
+const maxHealed = 500
+
+// labHeal reads "heal" and "heal A B", where A and B may be several peers.
 func (p *parser) labHeal(l line) {
 	step := &healStep{}
 	switch len(l.words) {
 	case 1:
 	case 3:
-		for _, w := range l.words[1:] {
-			if w.Text != network.Bootstrap && !p.known(l, w, w.Text) {
-				return
-			}
-			step.link = append(step.link, w.Text)
+		var ok, okToo bool
+		step.some, ok = p.healed(l, l.words[1])
+		step.others, okToo = p.healed(l, l.words[2])
+		if !ok || !okToo {
+			return
+		}
+		switch n := len(step.lines()); {
+		case n == 0:
+			p.fail(l, l.col(2), "", "a link has two ends, and %q is only one", l.words[2].Text)
+			return
+		case n > maxHealed:
+			p.fail(l, l.col(1), "", "these are %d links, and a line heals at most %d; lab heal alone lifts all faults", n, maxHealed)
+			return
 		}
 	default:
 		p.fail(l, l.col(min(3, len(l.words))), "", "heal lifts all faults, or with two names those between them: lab heal alice bob")
 		return
 	}
 	p.step(l, step)
+}
+
+// healed are the peers at one end of the links that are healed.
+func (p *parser) healed(l line, w command.Word) (names []string, ok bool) {
+	if w.Text == network.Bootstrap {
+		return []string{w.Text}, true
+	}
+	if names = p.several(w); len(names) == 0 {
+		return []string{w.Text}, p.ended(l, w)
+	}
+	for _, name := range names {
+		if !p.known(l, w, name) {
+			return nil, false
+		}
+	}
+	return names, true
 }
 
 // faultStep sets a rule, at all peers that run and at those that start later.
@@ -129,27 +202,54 @@ func (s *faultStep) run(ctx context.Context, f *flow) error {
 }
 
 // healStep lifts rules.
-type healStep struct{ link []string } // empty, or two names
+type healStep struct{ some, others []string } // the ends of the links; empty for all rules
 
 func (s *healStep) run(ctx context.Context, f *flow) error {
 	c := f.c
 	c.faulting.Lock()
 	defer c.faulting.Unlock()
 	if c.opt.Faults != nil {
-		if len(s.link) == 0 {
-			return c.opt.Faults.Heal(ctx, nil, nil)
-		}
-		return c.opt.Faults.Heal(ctx, s.link[:1], s.link[1:])
+		return c.opt.Faults.Heal(ctx, s.some, s.others)
 	}
-	line := "fault heal"
-	for _, name := range s.link {
-		line += " " + command.Quote(name)
-	}
-	c.faults = append(c.faults, line)
-	if len(s.link) == 0 {
+	if len(s.some) == 0 {
 		c.faults = nil
+		if c.anyFrozen() { // who is frozen has them still, and is told when it goes on
+			c.faults = []string{"fault heal"}
+		}
+		return c.everywhere(ctx, "fault heal")
 	}
-	return c.everywhere(ctx, line)
+	for _, line := range s.lines() {
+		c.faults = append(c.faults, line)
+		if err := c.everywhere(ctx, line); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// lines are the commands that heal each of the links.
+func (s *healStep) lines() []string {
+	var out []string
+	for _, a := range s.some {
+		for _, b := range s.others {
+			if a != b {
+				out = append(out, "fault heal "+command.Quote(a)+" "+command.Quote(b))
+			}
+		}
+	}
+	return out
+}
+
+// anyFrozen reports whether a peer is frozen.
+func (c *Coordinator) anyFrozen() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, p := range c.peers {
+		if p.life.isUp() && p.life.frozen {
+			return true
+		}
+	}
+	return false
 }
 
 // everywhere runs a command at all peers that can take one.

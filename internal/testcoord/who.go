@@ -118,9 +118,10 @@ func (p *parser) elements(l line, w command.Word) []string {
 			p.fail(l, part.Col, "", "%q stands alone, not in a list", element)
 		default:
 			for _, name := range p.names(l, part) {
-				if p.known(l, part, name) {
-					out = append(out, name)
+				if !p.known(l, part, name) {
+					break // one of a range is enough
 				}
+				out = append(out, name)
 			}
 		}
 	}
