@@ -126,7 +126,7 @@ func (m membersInclude) judge(p *peer, _ bool) judge {
 			wrong := func(name string) bool { return p.view.is(name, app.Alive) != m.want }
 			return holds(!slices.ContainsFunc(m.names, wrong))
 		},
-		show:  func() string { return p.view.String() },
+		show: func() string { return p.view.String() },
 	}
 }
 
