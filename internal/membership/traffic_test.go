@@ -15,7 +15,7 @@ func TestTraffic(t *testing.T) {
 		a, b := peers[0].Traffic(), peers[1].Traffic()
 		for _, one := range []struct {
 			what           string
-			sent, received uint64
+			sent, received int64
 		}{
 			{"packets from alice", a.PacketsSent, b.PacketsReceived},
 			{"packets from bob", b.PacketsSent, a.PacketsReceived},

@@ -104,19 +104,18 @@ func (p *Peer) measureGossip() []app.Sample {
 		return nil
 	}
 	s, t := m.Stats(), m.Traffic()
-	one := func(name string, value uint64) app.Sample { return app.Sample{Name: name, Value: float64(value)} }
-	over := func(name, way string, value uint64) app.Sample {
+	one := func(name string, value float64) app.Sample { return app.Sample{Name: name, Value: value} }
+	over := func(name, way string, value int64) app.Sample {
 		return app.Sample{Name: name, Labels: []string{way}, Value: float64(value)}
 	}
 	return []app.Sample{
-		{Name: "gossip_health_score", Value: float64(s.HealthScore)},
-		one("gossip_packets_sent_total", t.PacketsSent), one("gossip_packets_received_total", t.PacketsReceived),
+		one("gossip_health_score", float64(s.HealthScore)),
+		one("gossip_packets_sent_total", float64(t.PacketsSent)), one("gossip_packets_received_total", float64(t.PacketsReceived)),
 		over("gossip_bytes_sent_total", "packets", t.PacketBytesSent), over("gossip_bytes_sent_total", "streams", t.StreamBytesSent),
 		over("gossip_bytes_received_total", "packets", t.PacketBytesReceived), over("gossip_bytes_received_total", "streams", t.StreamBytesReceived),
-		{Name: "gossip_broadcasts_queued", Value: float64(s.Queued)}, one("gossip_dropped_total", s.Dropped),
-		one("gossip_syncs_total", s.Syncs), one("gossip_heals_total", s.Heals),
-		{Name: "data_entries", Value: float64(s.Entries)}, {Name: "data_deletions", Value: float64(s.Tombstones)},
-		one("data_refused_total", s.Refused),
+		one("gossip_broadcasts_queued", float64(s.Queued)), one("gossip_dropped_total", float64(s.Dropped)),
+		one("gossip_syncs_total", float64(s.Syncs)), one("gossip_heals_total", float64(s.Heals)),
+		one("data_entries", float64(s.Entries)), one("data_deletions", float64(s.Tombstones)), one("data_refused_total", float64(s.Refused)),
 	}
 }
 
