@@ -105,6 +105,7 @@ func shown(view, text string) *eventv1.Event {
 var fakeMetrics = []app.Metric{
 	{Name: "heard_total", Labels: []string{"from"}, Help: "messages"},
 	{Name: "members", Labels: []string{"state"}, Help: "the group"},
+	{Name: "age_seconds", Help: "how old it is"},
 	{Name: "temperature", Help: "which nobody has measured"},
 	{Name: "broken", Help: "whose answer is none"},
 }
@@ -132,6 +133,8 @@ func (p *fakePeer) metrics(name string) (any, error) {
 		defer p.group.mu.Unlock()
 		t.Add(name, fakeLabels{"state": "alive"}, len(p.group.peers))
 		t.Add(name, fakeLabels{"state": "lost"}, 0)
+	case "age_seconds":
+		t.Add(name, fakeLabels{}, 1.5)
 	case "broken":
 		return nil, errFake
 	}

@@ -32,6 +32,8 @@ wait
 all echo hello
 expect alice metric heard_total{from=bob} = 3        # which is asked aside
 expect alice output = hello
+expect all metric age_seconds <= 1500ms
+expect all metric age_seconds > 1.4
 `, Options{}, nil)
 	if err != nil || !r.OK() {
 		t.Errorf("%v %+v\n%s", err, r, l.out.String())

@@ -19,11 +19,13 @@ import (
 // metricsCommand is the command of a peer that tells its numbers.
 const metricsCommand = "metrics"
 
-var (
-	metricShape = regexp.MustCompile(`^([A-Za-z_][A-Za-z0-9_:]*)(?:\{(.*)\})?$`)
-	// counterSuffix ends the names of those that begin at 0 and only grow.
-	counterSuffix = "_total"
+// Suffixes of names that say what a number is.
+const (
+	counterSuffix = "_total" // it begins at 0 and only grows
+	secondsSuffix = "_seconds"
 )
+
+var metricShape = regexp.MustCompile(`^([A-Za-z_][A-Za-z0-9_:]*)(?:\{(.*)\})?$`)
 
 // metricIs is "metric NAME{label=value,…} OP N". Of several numbers that fit, it is the sum.
 type metricIs struct {
@@ -72,7 +74,7 @@ func (p *parser) metricPredicate(l line) predicate {
 	if out.op, ok = p.operator(l.after(1), example); !ok {
 		return nil
 	}
-	out.want, ok = p.float(l, 2)
+	out.want, ok = p.float(l, 2, strings.HasSuffix(out.name, secondsSuffix))
 	if !ok || !p.nothingAfter(l, 3) {
 		return nil
 	}
@@ -124,13 +126,16 @@ func (p *parser) labels(l line, w command.Word, metric app.Metric, text string) 
 	return out, true
 }
 
-// float reads word i.
-func (p *parser) float(l line, i int) (float64, bool) {
+// float reads word i; where it is seconds, a duration will do.
+func (p *parser) float(l line, i int, seconds bool) (float64, bool) {
 	if i >= len(l.words) {
 		p.fail(l, l.end(), "", "a number is missing")
 		return 0, false
 	}
 	n, err := strconv.ParseFloat(l.words[i].Text, 64)
+	if d, wrong := app.ParseDuration(l.words[i].Text); err != nil && seconds && wrong == nil {
+		n, err = d.Seconds(), nil
+	}
 	if err != nil || n != n {
 		p.fail(l, l.col(i), "", "%q is not a number such as 3, 0.25 or 1e6", l.words[i].Text)
 		return 0, false
