@@ -288,13 +288,12 @@ func writeFound(file string, src []byte) error {
 
 // showDurations is a table of what has taken time.
 func (e *exploration) showDurations(all []explore.Distribution) {
-	all = slices.DeleteFunc(slices.Clone(all), func(d explore.Distribution) bool { return d.Max < time.Millisecond })
 	if len(all) == 0 {
 		return
 	}
 	_, _ = fmt.Fprintf(e.std.Out, "\n%10s %10s %10s %7s\n", "p50", "p95", "max", "count")
 	for _, d := range all {
-		_, _ = fmt.Fprintf(e.std.Out, "%10s %10s %10s %7d  %s\n", command.Duration(d.P50), command.Duration(d.P95), command.Duration(d.Max), d.Count, command.Clean(d.What))
+		_, _ = fmt.Fprintf(e.std.Out, "%10s %10s %10s %7d  %s\n", d.P50, d.P95, d.Max, d.Count, command.Clean(d.What))
 	}
 	_, _ = fmt.Fprintln(e.std.Out)
 }

@@ -148,13 +148,7 @@ func reportOf(suite *testcoord.Suite, h *how, result *testcoord.Result, log inva
 			run.Steps = append(run.Steps, stepOf(s))
 		}
 	}
-	for _, m := range result.Measures {
-		var values []report.MeasureValue
-		for _, s := range m.Samples {
-			values = append(values, report.MeasureValue{Peer: s.Peer, Value: s.To - s.From})
-		}
-		run.Measures = append(run.Measures, report.NewMeasure(m.Name, values))
-	}
+	run.Measures, run.Rates = measuresOf(result.Measures)
 	for _, s := range result.Sections {
 		run.Sections = append(run.Sections, report.Section{Title: s.Title, Start: s.Start, Duration: s.Duration})
 	}
@@ -168,6 +162,26 @@ func reportOf(suite *testcoord.Suite, h *how, result *testcoord.Result, log inva
 		run.Invariants = append(run.Invariants, invariantsOf(inv)...)
 	}
 	return run
+}
+
+// measuresOf are the durations and the rates that a suite has measured.
+func measuresOf(all []testcoord.MeasureRecord) (durations []report.Measure, rates []report.Rate) {
+	for _, m := range all {
+		if m.Rate {
+			var values []report.RateValue
+			for _, s := range m.Samples {
+				values = append(values, report.RateValue{Peer: s.Peer, Value: s.PerSecond})
+			}
+			rates = append(rates, report.NewRate(m.Name, values))
+			continue
+		}
+		var values []report.MeasureValue
+		for _, s := range m.Samples {
+			values = append(values, report.MeasureValue{Peer: s.Peer, Value: s.To - s.From})
+		}
+		durations = append(durations, report.NewMeasure(m.Name, values))
+	}
+	return durations, rates
 }
 
 func statusOf(s testcoord.Status) report.Status {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -149,4 +150,12 @@ func writeJSON(b *bytes.Buffer, result any) error {
 	}
 	b.Truncate(b.Len() - 1) // the line end that Encode adds
 	return nil
+}
+
+// PerSecond shows a rate: four digits, or all of those before the point.
+func PerSecond(rate float64) string {
+	if rate >= 1000 {
+		return strconv.FormatFloat(rate, 'f', 0, 64) + "/s"
+	}
+	return strconv.FormatFloat(rate, 'g', 4, 64) + "/s"
 }

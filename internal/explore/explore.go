@@ -130,7 +130,7 @@ func (e *explorer) try(ctx context.Context, seed uint64) bool {
 		progress.New = e.file(seed, v.failure, faults)
 	default:
 		e.found.Passed++
-		e.measure(v.outcome, faults)
+		e.measure(v.outcome)
 	}
 	if v.outcome != nil {
 		e.found.Virtual += v.outcome.Result.Duration
@@ -215,18 +215,16 @@ func (e *explorer) file(seed uint64, f failure, faults []Fault) *Group {
 }
 
 // measure takes the durations of a run. The lock is held.
-func (e *explorer) measure(o *sim.Outcome, _ []Fault) {
+func (e *explorer) measure(o *sim.Outcome) {
 	for _, m := range o.Result.Measures {
-		for _, s := range m.Samples {
-			e.took.add("measure "+m.Name, s.From, s.To)
-		}
+		e.took.add("measure "+m.Name, m.Rate, m.Samples...)
 	}
 	for _, s := range o.Result.Steps {
 		if strings.HasPrefix(s.Text, "expect ") && s.Status == testcoord.Passed && !s.Invariant {
-			e.took.add(s.Text, s.Start, s.Start+s.Duration)
+			e.took.add(s.Text, false, testcoord.Sample{From: s.Start, To: s.Start + s.Duration})
 		}
 	}
-	e.took.add("the whole run", 0, o.Result.Duration)
+	e.took.add("the whole run", false, testcoord.Sample{To: o.Result.Duration})
 }
 
 // shrinkAll makes the schedule of each group's smallest seed as short as can be.

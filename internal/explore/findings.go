@@ -42,11 +42,11 @@ type Group struct {
 	File []byte
 }
 
-// Distribution are durations of one kind.
+// Distribution are durations, or rates, of one kind.
 type Distribution struct {
 	What          string
 	Count         int
-	P50, P95, Max time.Duration
+	P50, P95, Max string // for people
 }
 
 // failure is what failed first in a run: ok is false when nothing did.
@@ -77,28 +77,30 @@ func firstFailure(o *sim.Outcome) (failure, bool) {
 	return failure{}, !r.OK()
 }
 
-// samples collects durations by what they are of, in the order in which these first came.
-type samples struct {
-	order []string
-	taken map[string][]testcoord.Sample
+// samples collects what was measured by what it is of, in the order in which that first came.
+type samples []testcoord.MeasureRecord
+
+func (s *samples) add(what string, rate bool, more ...testcoord.Sample) {
+	i := slices.IndexFunc(*s, func(m testcoord.MeasureRecord) bool { return m.Name == what })
+	if i < 0 {
+		i = len(*s)
+		*s = append(*s, testcoord.MeasureRecord{Name: what, Rate: rate})
+	}
+	(*s)[i].Samples = append((*s)[i].Samples, more...)
 }
 
-func (s *samples) add(what string, from, to time.Duration) {
-	if s.taken == nil {
-		s.taken = map[string][]testcoord.Sample{}
-	}
-	if s.taken[what] == nil {
-		s.order = append(s.order, what)
-	}
-	s.taken[what] = append(s.taken[what], testcoord.Sample{From: from, To: to})
-}
+// shortestShown is a duration below which nobody has waited.
+const shortestShown = time.Millisecond
 
-// distributions are the statistics.
-func (s *samples) distributions() []Distribution {
+// distributions are the statistics of what has taken time, and of rates.
+func (s samples) distributions() []Distribution {
 	var out []Distribution
-	for _, what := range s.order {
-		m := testcoord.MeasureRecord{Samples: s.taken[what]}
-		out = append(out, Distribution{What: what, Count: len(m.Samples), P50: m.Quantile(0.5), P95: m.Quantile(0.95), Max: m.Quantile(1)})
+	for _, m := range s {
+		if len(m.Samples) == 0 || !m.Rate && m.Quantile(1) < float64(shortestShown) {
+			continue
+		}
+		shown := func(part float64) string { return m.Shown(m.Quantile(part)) }
+		out = append(out, Distribution{What: m.Name, Count: len(m.Samples), P50: shown(0.5), P95: shown(0.95), Max: shown(1)})
 	}
 	return out
 }

@@ -112,6 +112,9 @@ func junitSuite(r *Run) xmlSuite {
 	for _, m := range r.Measures {
 		fmt.Fprintf(&out, "measure %s: p50 %s, p95 %s, max %s, of %d\n", command.Clean(m.Name), m.P50, m.P95, m.Max, len(m.Values))
 	}
+	for _, m := range r.Rates {
+		fmt.Fprintf(&out, "measure %s: p50 %s, p95 %s, max %s, of %d\n", command.Clean(m.Name), command.PerSecond(m.P50), command.PerSecond(m.P95), command.PerSecond(m.Max), len(m.Values))
+	}
 	s.Out = out.String()
 	return s
 }

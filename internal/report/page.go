@@ -137,7 +137,7 @@ func loadPage(name string, scripts ...string) (assets, error) {
 		script += string(text)
 	}
 	page, err := template.New(name).Funcs(template.FuncMap{
-		"took": command.Duration, "at": at, "symbol": symbol, "clean": bounded, "first": firstLines,
+		"took": command.Duration, "at": at, "symbol": symbol, "clean": bounded, "first": firstLines, "rate": command.PerSecond,
 	}).ParseFS(pageFiles, "page/"+name)
 	return assets{style: string(style), script: script + "})();\n", page: page}, err
 }

@@ -45,6 +45,7 @@ type Run struct {
 	Steps      []Step      `json:"steps"`
 	Problems   []Problem   `json:"problems,omitempty"`
 	Measures   []Measure   `json:"measures,omitempty"`
+	Rates      []Rate      `json:"rates,omitempty"`
 	Invariants []Invariant `json:"invariants,omitempty"`
 	Lives      []Life      `json:"lives,omitempty"`
 	// Missed is how many events never reached the coordinator.
@@ -107,16 +108,46 @@ type MeasureValue struct {
 	Value time.Duration `json:"value_ns"`
 }
 
-// NewMeasure works the percentiles of the values out. They are nearest ranks: each is one of the values.
+// NewMeasure works the percentiles of the values out.
 func NewMeasure(name string, values []MeasureValue) Measure {
-	sorted := slices.SortedFunc(slices.Values(values), func(a, b MeasureValue) int { return cmp.Compare(a.Value, b.Value) })
-	rank := func(p float64) time.Duration {
-		if len(sorted) == 0 {
-			return 0
-		}
-		return sorted[max(int(math.Ceil(p*float64(len(sorted))))-1, 0)].Value
-	}
+	rank := ranks(values, func(v MeasureValue) time.Duration { return v.Value })
 	return Measure{Name: name, Values: values, P50: rank(0.5), P95: rank(0.95), Max: rank(1)}
+}
+
+// Rate is how fast a number of the peers grew that the suite asked for, per second and peer.
+type Rate struct {
+	Name   string      `json:"name"`
+	Values []RateValue `json:"values"`
+	P50    float64     `json:"p50_per_second"`
+	P95    float64     `json:"p95_per_second"`
+	Max    float64     `json:"max_per_second"`
+}
+
+// RateValue is one of the rates.
+type RateValue struct {
+	Peer  string  `json:"peer"`
+	Value float64 `json:"per_second"`
+}
+
+// NewRate works the percentiles of the values out.
+func NewRate(name string, values []RateValue) Rate {
+	rank := ranks(values, func(v RateValue) float64 { return v.Value })
+	return Rate{Name: name, Values: values, P50: rank(0.5), P95: rank(0.95), Max: rank(1)}
+}
+
+// ranks gives percentiles by the nearest rank: each is one of the values, or zero where there are none.
+func ranks[V any, N cmp.Ordered](values []V, number func(V) N) func(part float64) N {
+	var sorted []N
+	for _, v := range values {
+		sorted = append(sorted, number(v))
+	}
+	slices.Sort(sorted)
+	return func(part float64) (out N) {
+		if len(sorted) > 0 {
+			out = sorted[max(int(math.Ceil(part*float64(len(sorted))))-1, 0)]
+		}
+		return out
+	}
 }
 
 // Invariant is one thing that had to hold over the whole run, or one violation of it.

@@ -109,19 +109,20 @@ type Coordinator struct {
 	group sync.WaitGroup // streams, and watchers of processes
 
 	mu       sync.Mutex
-	start    time.Time         // guarded by mu
-	peers    map[string]*peer  // fixed; what is in it is guarded by mu
-	watchers map[*watcher]bool // guarded by mu
-	lives    []*life           // guarded by mu; all that have a process
-	deaths   []*life           // guarded by mu; ends that nobody asked for
-	steps    uint64            // guarded by mu; the last id of a command
-	roster   int               // guarded by mu; -1 when not known
-	broke    chan struct{}     // guarded by mu; closed when the stream of rosters ends
-	closed   bool              // guarded by mu; the run is over
-	observed bool              // guarded by mu; the observer is told
-	phase    Phase             // guarded by mu
-	doing    []*doing          // guarded by mu; the steps that run, in the order in which they began
-	arrived  chan struct{}     // guarded by mu; closed and replaced when a peer has attached, or was lost again
+	start    time.Time           // guarded by mu
+	peers    map[string]*peer    // fixed; what is in it is guarded by mu
+	watchers map[*watcher]bool   // guarded by mu
+	lives    []*life             // guarded by mu; all that have a process
+	deaths   []*life             // guarded by mu; ends that nobody asked for
+	rates    map[string][]Sample // guarded by mu; that were measured, by name
+	steps    uint64              // guarded by mu; the last id of a command
+	roster   int                 // guarded by mu; -1 when not known
+	broke    chan struct{}       // guarded by mu; closed when the stream of rosters ends
+	closed   bool                // guarded by mu; the run is over
+	observed bool                // guarded by mu; the observer is told
+	phase    Phase               // guarded by mu
+	doing    []*doing            // guarded by mu; the steps that run, in the order in which they began
+	arrived  chan struct{}       // guarded by mu; closed and replaced when a peer has attached, or was lost again
 }
 
 // New returns a coordinator, which starts nothing before Run. Peers that are started by somebody
@@ -144,7 +145,7 @@ func New(suite *Suite, opt Options) *Coordinator {
 	c := &Coordinator{
 		suite: suite, opt: opt, log: opt.Log.With().Str("component", "testcoord").Logger(),
 		print: &printer{out: opt.Out, color: opt.Color},
-		start: time.Now(), peers: map[string]*peer{}, watchers: map[*watcher]bool{}, roster: -1, broke: make(chan struct{}),
+		start: time.Now(), peers: map[string]*peer{}, watchers: map[*watcher]bool{}, rates: map[string][]Sample{}, roster: -1, broke: make(chan struct{}),
 		arrived: make(chan struct{}), phase: Waiting,
 	}
 	c.setGiven()

@@ -4,21 +4,23 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"peerlab.example/peerlab/internal/command"
 )
 
-// Measure is a line that asks for durations to be taken from the event log of the whole run.
+// Measure is a line that asks for durations to be taken from the event log of the whole run, or a step that takes a rate.
 type Measure struct {
 	Name string
 	Line int
 	Text string
 
+	rate     bool
 	from, to eventCount
 	by       who // whose events are meant; all when nothing is said
 }
 
-// measure reads "measure NAME from EVENT to EVENT [by WHO]".
+// measure reads "measure NAME from EVENT to EVENT [by WHO]", and "measure NAME rate …".
 func (p *parser) measure(l line) {
 	const usage = "measure delay from sent to message"
 	at := func(word string) int {
@@ -30,8 +32,9 @@ func (p *parser) measure(l line) {
 		return len(l.words)
 	}
 	from, to, by := at("from"), at("to"), at("by")
+	rate := l.is(2, "rate")
 	switch {
-	case len(l.words) < 2 || from != 2 || to <= from+1 || to+1 >= by:
+	case len(l.words) < 2 || !rate && (from != 2 || to <= from+1 || to+1 >= by):
 		p.fail(l, l.col(min(from, len(l.words))), "", "a measure has a name and two events: %s", usage)
 		return
 	case !eventName.MatchString(l.words[1].Text):
@@ -39,6 +42,9 @@ func (p *parser) measure(l line) {
 		return
 	case slices.ContainsFunc(p.suite.Measures, func(m Measure) bool { return m.Name == l.words[1].Text }):
 		p.fail(l, l.col(1), "", "measure %s is said twice", l.words[1].Text)
+		return
+	case rate:
+		p.rate(l)
 		return
 	}
 	m := Measure{Name: l.words[1].Text, Line: l.no, Text: l.text(), by: who{all: true}}
@@ -76,7 +82,7 @@ func (p *parser) measured(l line, i, j int) (eventCount, bool) {
 	return e, ok
 }
 
-// expectMeasure reads "NAME QUANTILE OP D".
+// expectMeasure reads "NAME QUANTILE OP D", or with a number where the measure is a rate.
 func (p *parser) expectMeasure(l line) {
 	text := l.shown()
 	l = l.after(1)
@@ -102,7 +108,14 @@ func (p *parser) expectMeasure(l line) {
 	if step.op, ok = p.operator(l.after(2), "expect measure join p95 < 2s"); !ok {
 		return
 	}
-	if step.want, ok = p.duration(l, 3); ok && p.nothingAfter(l, 4) {
+	if step.measure.rate {
+		step.want, ok = p.float(l, 3, false)
+	} else {
+		var d time.Duration
+		d, ok = p.duration(l, 3)
+		step.want = float64(d)
+	}
+	if ok && p.nothingAfter(l, 4) {
 		p.step(l, step)
 	}
 }

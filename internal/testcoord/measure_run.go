@@ -10,31 +10,43 @@ import (
 	"peerlab.example/peerlab/internal/command"
 )
 
-// MeasureRecord is a measure and the durations that were taken.
+// MeasureRecord is a measure and what was taken for it.
 type MeasureRecord struct {
 	Name string
+	// Rate is set where the samples are rates; else they are durations.
+	Rate bool
 	// Samples are in the order of their ends.
 	Samples []Sample
 }
 
-// Sample is one duration, at one peer.
+// Sample is one duration, or one rate, at one peer.
 type Sample struct {
 	Peer string
 	// From and To are since the start of the run.
 	From, To time.Duration
+	// PerSecond is the rate between From and To; 0 in a duration.
+	PerSecond float64 `json:",omitempty"`
 }
 
 // quantiles are what can be asked of a measure, and which part of the samples is not longer.
 var quantiles = map[string]float64{"p50": 0.5, "p95": 0.95, "p99": 0.99, "max": 1, "min": 0}
 
-// Quantile is the smallest duration of which at least that part of all is not longer (nearest rank); 0 without samples.
-func (m MeasureRecord) Quantile(part float64) time.Duration {
+// Value is what a sample says: a duration in nanoseconds, or a rate per second.
+func (m MeasureRecord) Value(s Sample) float64 {
+	if m.Rate {
+		return s.PerSecond
+	}
+	return float64(s.To - s.From)
+}
+
+// Quantile is the smallest value of which at least that part of all is not larger (nearest rank); 0 without samples.
+func (m MeasureRecord) Quantile(part float64) float64 {
 	if len(m.Samples) == 0 {
 		return 0
 	}
-	all := make([]time.Duration, len(m.Samples))
+	all := make([]float64, len(m.Samples))
 	for i, s := range m.Samples {
-		all[i] = s.To - s.From
+		all[i] = m.Value(s)
 	}
 	slices.Sort(all)
 	rank := int(part * float64(len(all)))
@@ -44,12 +56,20 @@ func (m MeasureRecord) Quantile(part float64) time.Duration {
 	return all[min(max(rank, 0), len(all)-1)]
 }
 
+// Shown is a value for a person.
+func (m MeasureRecord) Shown(value float64) string {
+	if m.Rate {
+		return command.PerSecond(value)
+	}
+	return command.Duration(time.Duration(value))
+}
+
 func (m MeasureRecord) String() string {
 	if len(m.Samples) == 0 {
 		return m.Name + "  nothing was measured"
 	}
-	return fmt.Sprintf("%s  p50 %s  p95 %s  max %s  of %d", m.Name, command.Duration(m.Quantile(0.5)),
-		command.Duration(m.Quantile(0.95)), command.Duration(m.Quantile(1)), len(m.Samples))
+	return fmt.Sprintf("%s  p50 %s  p95 %s  max %s  of %d", m.Name, m.Shown(m.Quantile(0.5)),
+		m.Shown(m.Quantile(0.95)), m.Shown(m.Quantile(1)), len(m.Samples))
 }
 
 // measured takes a measure from what is known so far. At each peer, a duration goes from the first event of the one kind since the last
@@ -57,6 +77,9 @@ func (m MeasureRecord) String() string {
 func (c *Coordinator) measured(m Measure) MeasureRecord {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if m.rate {
+		return MeasureRecord{Name: m.Name, Rate: true, Samples: slices.Clone(c.rates[m.Name])}
+	}
 	out := MeasureRecord{Name: m.Name}
 	names := m.by.names
 	if m.by.all {
@@ -107,12 +130,12 @@ func (c *Coordinator) takeMeasures() {
 	}
 }
 
-// measureStep is "expect measure NAME QUANTILE OP D".
+// measureStep is "expect measure NAME QUANTILE OP D", or with a number where it is a rate.
 type measureStep struct {
 	measure  Measure
 	quantile string
 	op       string
-	want     time.Duration
+	want     float64 // as Value is
 	text     string
 }
 
@@ -126,11 +149,11 @@ func (s *measureStep) run(_ context.Context, f *flow) error {
 		f.details = append(f.details, m.String())
 		return nil
 	}
-	out := &failure{msg: fmt.Sprintf("%s is %s", s.quantile, command.Duration(got)), details: []string{"wanted  " + s.text, "seen    " + m.String()}}
-	longest := slices.Clone(m.Samples)
-	slices.SortStableFunc(longest, func(a, b Sample) int { return cmp.Compare(b.To-b.From, a.To-a.From) })
-	for _, l := range longest[:min(len(longest), eventsShown)] {
-		out.details = append(out.details, fmt.Sprintf("event   %s  %s, from +%s on", l.Peer, command.Duration(l.To-l.From), command.Duration(l.From)))
+	out := &failure{msg: fmt.Sprintf("%s is %s", s.quantile, m.Shown(got)), details: []string{"wanted  " + s.text, "seen    " + m.String()}}
+	most := slices.Clone(m.Samples)
+	slices.SortStableFunc(most, func(a, b Sample) int { return cmp.Compare(m.Value(b), m.Value(a)) })
+	for _, l := range most[:min(len(most), eventsShown)] {
+		out.details = append(out.details, fmt.Sprintf("event   %s  %s, from +%s on", l.Peer, m.Shown(m.Value(l)), command.Duration(l.From)))
 	}
 	return out
 }

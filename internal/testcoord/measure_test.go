@@ -44,8 +44,39 @@ func TestQuantile(t *testing.T) {
 		m.Samples = append(m.Samples, Sample{To: time.Duration(n+1) * time.Second})
 	}
 	for part, want := range map[float64]time.Duration{0: 1, 0.5: 10, 0.95: 19, 0.99: 20, 1: 20} {
-		if got := m.Quantile(part); got != want*time.Second {
+		if got := time.Duration(m.Quantile(part)); got != want*time.Second {
 			t.Errorf("%v: %s", part, got)
 		}
 	}
+}
+
+// TestRate takes how fast a number grows, at two peers of which one hears more than the other.
+func TestRate(t *testing.T) {
+	t.Parallel()
+	l, r, err := run(t, `peers alice bob carol
+param window = 2s
+all init
+expect all within 5s metric members = 3
+parallel
+  measure heard rate heard_total{from=carol} for $window by alice,bob
+  branch
+    lab sleep 500ms
+    carol msg one
+    carol msg two
+    carol msg three
+  end
+end
+expect measure heard p50 = 1.5
+expect measure heard max <= 1
+measure quiet rate heard_total for 1s
+expect measure quiet max = 0
+`, Options{KeepGoing: true}, nil)
+	if err != nil || r.Failed != 1 || len(r.Measures) != 2 {
+		t.Fatalf("%v %+v\n%s", err, r, l.out.String())
+	}
+	got := r.Measures[0]
+	if !got.Rate || len(got.Samples) != 2 || got.Samples[1].Peer != "bob" || got.Samples[1].PerSecond != 1.5 {
+		t.Errorf("%+v", got)
+	}
+	wantOutput(t, l, "max is 1.5/s", "seen    heard  p50 1.5/s  p95 1.5/s  max 1.5/s  of 2", "event   alice  1.5/s, from +", "measure quiet  p50 0/s")
 }

@@ -217,7 +217,7 @@ func TestEveryLine(t *testing.T) {
 	if d := cmp.Diff(string(src), string(Format(src))); d != "" {
 		t.Error(d)
 	}
-	if len(s.Peers) != 6 || len(s.Invariants) != 2 || len(s.Measures) != 2 || len(s.Params) != 2 || len(s.Cleanup) != 1 || len(s.Tags) != 2 {
+	if len(s.Peers) != 6 || len(s.Invariants) != 2 || len(s.Measures) != 3 || len(s.Params) != 2 || len(s.Cleanup) != 1 || len(s.Tags) != 2 {
 		t.Errorf("%+v", s)
 	}
 	for word := range words() {

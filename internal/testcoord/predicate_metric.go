@@ -46,29 +46,8 @@ func (m metricIs) question() string { return metricsCommand + " " + m.name }
 // metricPredicate reads "NAME{label=value,…} OP N".
 func (p *parser) metricPredicate(l line) predicate {
 	const example = "metric members{state=alive} = 3"
-	if len(l.words) == 0 {
-		p.fail(l, l.end(), "", "which metric? %s", example)
-		return nil
-	}
-	w := l.words[0]
-	shape := metricShape.FindStringSubmatch(w.Text)
-	switch {
-	case strings.Contains(w.Text, "{") && !strings.HasSuffix(w.Text, "}"):
-		p.fail(l, w.Col, "", "labels stand in braces, without blanks and with a blank behind: %s", example)
-		return nil
-	case shape == nil && strings.ContainsAny(w.Text, "=<>!"):
-		p.fail(l, w.Col, "", "write a blank on each side of the operator: %s", example)
-		return nil
-	case shape == nil:
-		p.fail(l, w.Col, "", "%q is no metric such as members{state=alive}", w.Text)
-		return nil
-	}
-	metric, ok := p.knownMetric(l, w, shape[1])
+	out, ok := p.metricName(l, example)
 	if !ok {
-		return nil
-	}
-	out := metricIs{name: shape[1]}
-	if out.labels, ok = p.labels(l, w, metric, shape[2]); !ok {
 		return nil
 	}
 	if out.op, ok = p.operator(l.after(1), example); !ok {
@@ -79,6 +58,33 @@ func (p *parser) metricPredicate(l line) predicate {
 		return nil
 	}
 	return out
+}
+
+// metricName reads "NAME{label=value,…}", which is the first word.
+func (p *parser) metricName(l line, example string) (metricIs, bool) {
+	if len(l.words) == 0 {
+		p.fail(l, l.end(), "", "which metric? %s", example)
+		return metricIs{}, false
+	}
+	w := l.words[0]
+	shape := metricShape.FindStringSubmatch(w.Text)
+	switch {
+	case strings.Contains(w.Text, "{") && !strings.HasSuffix(w.Text, "}"):
+		p.fail(l, w.Col, "", "labels stand in braces, without blanks and with a blank behind: %s", example)
+		return metricIs{}, false
+	case shape == nil && strings.ContainsAny(w.Text, "=<>!"):
+		p.fail(l, w.Col, "", "write a blank on each side of the operator: %s", example)
+		return metricIs{}, false
+	case shape == nil:
+		p.fail(l, w.Col, "", "%q is no metric such as members{state=alive}", w.Text)
+		return metricIs{}, false
+	}
+	metric, ok := p.knownMetric(l, w, shape[1])
+	if !ok {
+		return metricIs{}, false
+	}
+	labels, ok := p.labels(l, w, metric, shape[2])
+	return metricIs{name: shape[1], labels: labels}, ok
 }
 
 // knownMetric finds a metric by its name, among those that peers of this suite tell.
