@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -80,14 +81,22 @@ func startEmulator(t testing.TB) string {
 	return addr
 }
 
+// freePort is a port that nobody listens at, below those that the system gives to whoever asks for any: while Java starts, tests beside this
+// one ask for many.
 func freePort(t testing.TB) int {
 	t.Helper()
-	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	const lowest, end = 10_000, 32_000
+	for range 100 {
+		port := lowest + rand.IntN(end-lowest)
+		l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", fmt.Sprintf("127.0.0.1:%d", port))
+		if err != nil {
+			continue
+		}
+		_ = l.Close() // nobody has connected
+		return port
 	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
+	t.Fatal("no free port")
+	return 0
 }
 
 // TestOnEmulator runs what other tests do on our own server against Google's idea of the protocol.
