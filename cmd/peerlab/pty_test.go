@@ -258,6 +258,36 @@ func TestInterruptAtATerminal(t *testing.T) {
 	alice.Ends(0)
 }
 
+// A command that does not stop is left to itself, and the user is told so.
+func TestStuckCommandAtATerminal(t *testing.T) {
+	t.Parallel()
+	alice := atTerminal(t, 24, 100, "troubled", "peer", "--name", "alice")
+	alice.Until("a prompt", atPrompt("alice", ""))
+	alice.Send("trouble stuck\r")
+	alice.See("\nstuck")
+	alice.Send("\x03")
+	alice.See("interrupted: trouble stuck has not stopped 3s after it was cancelled, and is left to itself\n")
+	alice.Until("a prompt", atPrompt("alice", ""))
+	alice.Send("quit\r")
+	alice.Ends(0)
+}
+
+// An application whose completion hangs takes nothing from the user but its offers: no key, no Ctrl-C, no signal.
+func TestHangingCompletionAtATerminal(t *testing.T) {
+	t.Parallel()
+	alice := atTerminal(t, 24, 90, "troubled", "peer", "--name", "alice")
+	alice.Until("a prompt", atPrompt("alice", ""))
+	alice.Send("trouble cblock wo\trd\r")
+	alice.See("\ntook word")
+	alice.Until("a prompt", atPrompt("alice", ""))
+	alice.Send("trouble cblock this line goes\x03")
+	alice.Until("an empty line", func(screen string) bool { return strings.HasSuffix(screen, "goes\nalice (1 alive)>") })
+	alice.Send("trouble cblock half")
+	alice.See("trouble cblock half")
+	alice.Signal(syscall.SIGTERM)
+	alice.Ends(143) // which looks at the terminal, too
+}
+
 // The peer survives a command that panics, and the stack is for the log.
 func TestPanicAtATerminal(t *testing.T) {
 	t.Parallel()

@@ -46,6 +46,20 @@ func (a *trouble) Commands() []app.Spec {
 			},
 		},
 		{
+			Name: "trouble stuck", Summary: "hang, whoever interrupts it", Example: "trouble stuck",
+			Run: func(_ context.Context, env *app.Env, _ app.Args) (any, error) {
+				_, _ = fmt.Fprintln(env.Out, "stuck")
+				select {}
+			},
+		},
+		{
+			Name: "trouble cblock", Summary: "take a word, and hang when one is to be offered", Example: "trouble cblock word",
+			Params: []app.Param{{Name: "word", Kind: app.Word, Complete: func() []app.Suggestion { select {} }}},
+			Run: func(_ context.Context, _ *app.Env, args app.Args) (any, error) {
+				return "took " + args.String("word"), nil
+			},
+		},
+		{
 			Name: "trouble tell", Summary: "send lines to everybody else, 200 a second", Example: "trouble tell 400",
 			Params: []app.Param{{Name: "lines", Kind: app.Int}},
 			Run: func(ctx context.Context, _ *app.Env, args app.Args) (any, error) {

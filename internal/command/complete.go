@@ -20,7 +20,8 @@ type Live struct {
 }
 
 // Complete offers what could stand at the cursor, a byte offset in line, and says where the word
-// to be replaced begins. Every offer, put there, is a word that Parse takes.
+// to be replaced begins. Every offer, put there, is a word that Parse takes. A completer of a command that hangs or panics
+// offers nothing, and is waited for 100 ms at most.
 func (t *Table) Complete(line string, cursor int, live Live) (offers []app.Suggestion, start int) {
 	cursor = max(0, min(cursor, len(line)))
 	if inner, ok := t.Inner(line, cursor); ok {
@@ -132,7 +133,7 @@ func (t *Table) argument(spec *app.Spec, words []Word, prefix string, live Live)
 	lead := "" // what of the prefix comes before the value
 	if name, value, ok := strings.Cut(prefix, "="); ok && at.flags {
 		if f := findFlag(spec, name); f != nil {
-			at = place{kind: f.Kind, values: f.Values, complete: f.Complete}
+			at = ofFlag(f)
 			lead, prefix = name+"=", value
 		}
 	}
@@ -146,7 +147,7 @@ func (t *Table) argument(spec *app.Spec, words []Word, prefix string, live Live)
 		offer(s)
 	}
 	if at.complete != nil {
-		for _, s := range at.complete() {
+		for _, s := range t.asking.ask(at.owner, at.complete) {
 			offer(s)
 		}
 	}
@@ -166,7 +167,13 @@ type place struct {
 	kind     app.Kind // "" when no value is expected
 	values   []string
 	complete func() []app.Suggestion
+	owner    any  // of complete: a *app.Param or *app.Flag
 	flags    bool // whether a flag may stand there
+}
+
+// ofFlag is where the value of a flag is.
+func ofFlag(f *app.Flag) place {
+	return place{kind: f.Kind, values: f.Values, complete: f.Complete, owner: f}
 }
 
 // position finds what the word after words is: the value of a flag, or a parameter.
@@ -181,7 +188,7 @@ func position(spec *app.Spec, words []Word) place {
 		switch {
 		case f != nil && f.Kind != app.Bool:
 			if i++; i == len(words) {
-				return place{kind: f.Kind, values: f.Values, complete: f.Complete}
+				return ofFlag(f)
 			}
 		case f != nil || !words[i].Quoted && strings.HasPrefix(words[i].Text, "--") && !begun:
 		case next < len(spec.Params) && spec.Params[next].Repeated:
@@ -194,12 +201,12 @@ func position(spec *app.Spec, words []Word) place {
 	if next == len(spec.Params) {
 		return place{flags: true}
 	}
-	p := spec.Params[next]
+	p := &spec.Params[next]
 	complete := p.Complete
 	if p.CompleteAfter != nil {
 		complete = func() []app.Suggestion { return p.CompleteAfter(before) }
 	}
-	return place{kind: p.Kind, values: p.Values, complete: complete, flags: !begun || !isRest(p)}
+	return place{kind: p.Kind, values: p.Values, complete: complete, owner: p, flags: !begun || !isRest(*p)}
 }
 
 // findFlag returns the flag that is written --NAME or -N, or nil.

@@ -25,6 +25,24 @@ type PanicError struct {
 
 func (e *PanicError) Error() string { return fmt.Sprintf("the command panicked: %v", e.Value) }
 
+// AbandonedError is a command that did not return after it was cancelled. It may run on, and nobody hears of it.
+type AbandonedError struct {
+	// Name is that of the command.
+	Name string
+	// Cause is why it was cancelled.
+	Cause error
+}
+
+func (e *AbandonedError) Error() string {
+	text := fmt.Sprintf("%s has not stopped %v after it was cancelled, and is left to itself", e.Name, abandonAfter)
+	if errors.Is(e.Cause, context.Canceled) {
+		return text // the user knows who did it
+	}
+	return fmt.Sprintf("%s: %v", text, e.Cause)
+}
+
+func (e *AbandonedError) Unwrap() error { return e.Cause }
+
 // Outcome is how a line ended.
 type Outcome struct {
 	// Err is nil when the command succeeded, and for a line that is empty or a comment.
@@ -112,8 +130,7 @@ func run(ctx context.Context, call *Call, env *app.Env, r Rendering) Outcome {
 		select {
 		case v = <-done:
 		case <-patience.C:
-			return Outcome{Err: fmt.Errorf("%s has not stopped %v after it was cancelled, and is left to itself: %w",
-				call.Spec.Name, abandonAfter, context.Cause(ctx))}
+			return Outcome{Err: &AbandonedError{Name: call.Spec.Name, Cause: context.Cause(ctx)}}
 		}
 	}
 	if errors.Is(v.err, ErrQuit) {

@@ -10,7 +10,7 @@ import (
 	"peerlab.example/peerlab/app"
 )
 
-// Table is an immutable set of commands.
+// Table is an immutable set of commands. It may be used from several goroutines at once.
 type Table struct {
 	// Metrics are the numbers that peers with these commands tell, for those who check what is asked of them. Nil where nobody
 	// has said so.
@@ -18,6 +18,7 @@ type Table struct {
 
 	specs  []*app.Spec          // in the order of registration
 	byName map[string]*app.Spec // names, aliases and their joined forms
+	asking asking
 }
 
 var validName = regexp.MustCompile(`^[a-z][a-z0-9-]*( [a-z][a-z0-9-]*)?$`)

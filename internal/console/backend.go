@@ -46,8 +46,8 @@ func (l *Local) Free(words []command.Word) (from int, rest command.Rest, known b
 	return command.Free(words, l.exec.Table)
 }
 
-// Complete asks the table. Completion that panics, which can only be that of an
-// application, offers nothing: a key press must not end a peer.
+// Complete asks the table, which waits for no completer of an application for long. Completion that panics offers nothing: a key
+// press must not end a peer.
 func (l *Local) Complete(_ context.Context, line string, cursor int) (offers []app.Suggestion, start int) {
 	return complete(l.exec.Table, l.live, line, cursor)
 }

@@ -160,7 +160,10 @@ func (f *front) run(ctx context.Context, text string) (quit bool) {
 	o := f.Backend.Execute(ctx, line, out)
 	f.setCancel(nil)
 	out.Flush()
+	var abandoned *command.AbandonedError
 	switch {
+	case errors.As(o.Err, &abandoned): // it may still do something
+		_, _ = fmt.Fprintln(out, "interrupted: "+command.Clean(abandoned.Error()))
 	case o.Err == nil && ctx.Err() != nil && !o.Quit:
 		_, _ = fmt.Fprintln(out) // the terminal has shown a ^C
 	case o.Err == nil:
