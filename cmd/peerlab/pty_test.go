@@ -288,6 +288,23 @@ func TestHangingCompletionAtATerminal(t *testing.T) {
 	alice.Ends(143) // which looks at the terminal, too
 }
 
+// While init waits for a bootstrap service that is not there, commands answer, and a leave ends the waiting and not the console.
+func TestCommandsWhileInitWaits(t *testing.T) {
+	t.Parallel()
+	alice := atTerminal(t, 24, 120, "peerlab", "peer", "--name", "alice", "--bootstrap", "127.0.0.1:1")
+	alice.See("bootstrap service 127.0.0.1:1 is not reachable")
+	alice.Send("chat start\r")
+	alice.See("error: the step before still waits for the bootstrap service 127.0.0.1:1, which is not reachable")
+	alice.Send("member leave --timeout 5s\r")
+	alice.See("goodbye  not needed: this peer had not come into the group")
+	alice.See("init: ended, because the peer was told to leave")
+	alice.Send("echo still here\r")
+	alice.See("\nstill here")
+	alice.Until("a prompt", atPrompt("alice", ""))
+	alice.Send("quit\r")
+	alice.Ends(0)
+}
+
 // The peer survives a command that panics, and the stack is for the log.
 func TestPanicAtATerminal(t *testing.T) {
 	t.Parallel()

@@ -203,7 +203,10 @@ func (l *peerProcess) console(ctx context.Context) error {
 	go func() {
 		var err error
 		if l.flags.init == "yes" {
-			if err = l.init(ctx); err != nil {
+			switch err = l.init(ctx); {
+			case errors.Is(err, peer.ErrInterrupted) && ctx.Err() == nil: // by a command, after which the user goes on
+				l.output.Println("init: " + err.Error())
+			case err != nil:
 				cancel(err)
 			}
 		}

@@ -67,18 +67,6 @@ func (p *Peer) appCommands(h *host) []app.Spec {
 
 type run = func(context.Context, *app.Env, app.Args) (any, error)
 
-// exclusive runs a life-cycle step while no other one runs.
-func (p *Peer) exclusive(f run) run {
-	return func(ctx context.Context, env *app.Env, args app.Args) (any, error) {
-		ctx, release, err := p.enter(ctx)
-		if err != nil {
-			return nil, err
-		}
-		defer release()
-		return f(ctx, env, args)
-	}
-}
-
 func sayTo(env *app.Env) Progress {
 	return func(format string, args ...any) { _, _ = fmt.Fprintf(env.Out, format+"\n", args...) }
 }

@@ -78,20 +78,21 @@ func (p *Peer) memberEnds() []app.Spec {
 		{
 			Name: "member leave", Aliases: []string{"memberlist leave"},
 			Summary: "stop the applications, say goodbye to the group and end membership; init may follow",
-			Detail:  "When there is no time for the goodbye to reach all, it says so: the others may take this peer for lost then.",
+			Detail: "A step that runs, such as an init that waits for the bootstrap service, is ended first. When there is no time for the\n" +
+				"goodbye to reach all, it says so: the others may take this peer for lost then.",
 			Example: "member leave --timeout 2s",
 			Flags: []app.Flag{{
 				Name: "timeout", Kind: app.Duration, Default: leaveTimeout.String(), Summary: "how long all of it may take",
 			}},
-			Run: p.exclusive(p.memberLeave),
+			Run: p.memberLeave,
 		},
 		{
 			Name: "member shutdown", Aliases: []string{"memberlist shutdown", "member delete", "memberlist delete"},
 			Summary: "stop the applications and end membership without a goodbye; init may follow",
-			Detail: "This peer forgets its list of members and the replicated data; the others find it lost. The place in the roster\n" +
-				"of the bootstrap service is kept until its lease ends, as after a crash.",
+			Detail: "A step that runs is ended first. This peer forgets its list of members and the replicated data; the others find it\n" +
+				"lost. The place in the roster of the bootstrap service is kept until its lease ends, as after a crash.",
 			Example: "member shutdown",
-			Run:     p.exclusive(p.memberShutdown),
+			Run:     p.memberShutdown,
 		},
 		{
 			Name: "member shutdown-transport", Aliases: []string{"memberlist shutdown-transport", "memberlist shutdowntransport"},
@@ -160,15 +161,30 @@ func (p *Peer) memberUpdate(ctx context.Context, _ *app.Env, _ app.Args) (any, e
 	return p.reached(app.Field{Name: "rpc", Value: self.RPCAddr}, app.Field{Name: "apps", Value: strings.Join(self.Apps, ",")}), nil
 }
 
+// nothingToEnd is the result of a way out for a peer that is in no group: an error, unless that way has just
+// ended the step by which the peer came in.
+func (p *Peer) nothingToEnd(command string, was *membership.Node) (any, error) {
+	if was == nil {
+		return nil, fmt.Errorf("%s: this peer is in no group yet; first: member create (or init)", command)
+	}
+	return p.reached(app.Field{Name: "goodbye", Value: "not needed: this peer had not come into the group"}), nil
+}
+
 func (p *Peer) memberLeave(ctx context.Context, _ *app.Env, args app.Args) (any, error) {
+	limit := args.Duration("timeout")
+	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("member leave has not come to its turn within %v", limit))
+	defer cancel()
+	was := p.membership()
+	ctx, release, err := p.enterFirst(ctx, false)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
 	m := p.membership()
 	if m == nil {
-		return nil, errors.New("member leave: this peer is in no group yet; first: member create (or init)")
+		return p.nothingToEnd("member leave", was)
 	}
 	down := m.TransportDown()
-	limit := args.Duration("timeout")
-	ctx, cancel := context.WithTimeout(ctx, limit)
-	defer cancel()
 	spread, err := p.leave(ctx)
 	if err != nil {
 		return nil, err
@@ -184,11 +200,17 @@ func (p *Peer) memberLeave(ctx context.Context, _ *app.Env, args app.Args) (any,
 }
 
 func (p *Peer) memberShutdown(ctx context.Context, _ *app.Env, _ app.Args) (any, error) {
-	if p.membership() == nil {
-		return nil, errors.New("member shutdown: this peer is in no group yet; first: member create (or init)")
-	}
 	ctx, cancel := context.WithTimeout(ctx, leaveTimeout)
 	defer cancel()
+	was := p.membership()
+	ctx, release, err := p.enterFirst(ctx, false)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	if p.membership() == nil {
+		return p.nothingToEnd("member shutdown", was)
+	}
 	if err := p.drop(ctx); err != nil {
 		return nil, err
 	}

@@ -3,7 +3,6 @@ package peer
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"time"
 
@@ -35,6 +34,9 @@ func (p *Peer) initTelling(ctx context.Context, say Progress, done func(step str
 	defer release()
 	fresh := p.membership() == nil
 	err = p.init(ctx, say, done)
+	if err != nil && errors.Is(context.Cause(ctx), ErrInterrupted) {
+		err = ErrInterrupted // and not what that did to the step
+	}
 	if err != nil && fresh {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaveTimeout)
 		defer cancel()
@@ -187,10 +189,7 @@ func (p *Peer) announce(ctx context.Context) error {
 // Leave says goodbye and ends membership; the gRPC server serves on, and Init may follow. A step that
 // runs is ended.
 func (p *Peer) Leave(ctx context.Context) error {
-	if running := p.interrupt.Load(); running != nil {
-		(*running)()
-	}
-	ctx, release, err := p.enter(ctx)
+	ctx, release, err := p.enterFirst(ctx, true)
 	if err != nil {
 		return err
 	}
@@ -202,24 +201,6 @@ func (p *Peer) Leave(ctx context.Context) error {
 		p.log.Info().Msg(membership.ErrNotSpread.Error())
 	}
 	return err
-}
-
-// enter waits until no other step runs, and ends the step when the peer closes.
-func (p *Peer) enter(ctx context.Context) (context.Context, func(), error) {
-	select {
-	case p.step <- struct{}{}:
-	case <-ctx.Done():
-		return nil, nil, fmt.Errorf("another step of %s still runs: %w", p.cfg.Name, ctx.Err())
-	}
-	ctx, cancel := context.WithCancel(ctx)
-	stop := context.AfterFunc(p.ctx, cancel)
-	p.interrupt.Store(&cancel)
-	return ctx, func() {
-		p.interrupt.Store(nil)
-		stop()
-		cancel()
-		<-p.step
-	}, nil
 }
 
 // leave runs backwards, but for one thing: the place in the roster is given up before the group

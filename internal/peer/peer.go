@@ -7,7 +7,6 @@ import (
 	"math/rand/v2"
 	"net"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -93,8 +92,7 @@ type Peer struct {
 	stop  context.CancelFunc
 	group errgroup.Group
 
-	step      chan struct{}                      // has one value while a life-cycle step runs
-	interrupt atomic.Pointer[context.CancelFunc] // ends the step that runs
+	steps stepping
 
 	tune sync.Mutex // held while timings change, and while a membership is made of them
 
@@ -122,7 +120,7 @@ func New(cfg Config, deps Deps, services ...func(grpc.ServiceRegistrar)) (*Peer,
 		cfg:   cfg,
 		deps:  deps,
 		log:   deps.Log.With().Str("component", "peer").Str("node", cfg.Name).Logger(),
-		step:  make(chan struct{}, 1),
+		steps: stepping{busy: make(chan struct{}, 1)},
 		news:  make(chan struct{}, 1),
 		clock: membership.NewClock(),
 	}
@@ -191,9 +189,9 @@ func (p *Peer) Name() string { return p.cfg.Name }
 func (p *Peer) Close() error {
 	p.server.SetServing(false)
 	p.stop()
-	p.step <- struct{}{} // a step that runs has been ended by stop
+	p.steps.busy <- struct{}{} // a step that runs has been ended by stop
 	err := p.drop(context.Background())
-	<-p.step
+	<-p.steps.busy
 	err = errors.Join(err, p.server.Close(), p.conns.Close(), p.group.Wait())
 	if p.deps.Faults == nil {
 		err = errors.Join(err, p.faults.Close())

@@ -41,6 +41,7 @@ func (p *Peer) bootstrapJoin(ctx context.Context, say Progress) error {
 		ctx, cancel = context.WithTimeoutCause(ctx, p.cfg.BootstrapTimeout, ErrBootstrapTimeout)
 		defer cancel()
 	}
+	defer p.steps.unreached.Store(false)
 	for wait := retryFirst; ; wait = min(2*wait, retryMost) {
 		resp, err := p.deps.Bootstrap.Join(ctx, &bootstrapv1.JoinRequest{Group: p.groupName(), Peer: self})
 		if err == nil {
@@ -53,6 +54,7 @@ func (p *Peer) bootstrapJoin(ctx context.Context, say Progress) error {
 			return nil
 		}
 		if ctx.Err() == nil && unreachable(err) {
+			p.steps.unreached.Store(true)
 			pause := wait/2 + time.Duration(rand.Int64N(int64(wait)))
 			say("bootstrap service %s is not reachable (%s); trying again in %s",
 				p.cfg.BootstrapAddr, reason(err), pause.Round(time.Millisecond))
