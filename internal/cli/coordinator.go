@@ -32,7 +32,8 @@ func newCoordinator(std Stdio, apps []func() app.App) *cobra.Command {
 		Args:  cobra.NoArgs, // so that an unknown subcommand is an error
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newCoordinatorRun(std, apps), newCoordinatorServe(std, apps), newCoordinatorCheck(std, apps), newCoordinatorFmt(std), newCoordinatorExplore(std, apps), newCoordinatorPredict(std))
+	cmd.AddCommand(newCoordinatorRun(std, apps), newCoordinatorServe(std, apps), newCoordinatorCheck(std, apps), newCoordinatorFmt(std), newCoordinatorExplore(std, apps),
+		newCoordinatorStudy(std, apps), newCoordinatorPredict(std))
 	return cmd
 }
 

@@ -35,6 +35,7 @@ var arrows = map[string][]string{
 	"app":                     {},
 	"internal/sim":            {"app", "internal/bootstrap", "internal/config", "internal/console", "internal/event", "internal/invariant", "internal/lab", "internal/network", "internal/node", "internal/peer", "internal/testcoord"}, // a composition root, as cli is
 	"internal/explore":        {"internal/command", "internal/sim", "internal/testcoord"},
+	"internal/study":          {"internal/predict", "internal/report", "internal/sim", "internal/testcoord"},
 	"internal/sim/fast":       {"app", "internal/invariant", "internal/sim", "internal/testcoord"},
 	"internal/sim/guest":      {"internal/sockaddr"},
 	"internal/sim/guest/pack": {"internal/sim/guest"},
