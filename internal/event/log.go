@@ -36,17 +36,17 @@ func New(node string, keep int) *Log {
 
 // Emit adds an event. The log fills in seq, node and times, and owns e from then on.
 func (l *Log) Emit(e *eventv1.Event) {
-	now := time.Now()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now := time.Now() // under the lock, so that times are in the order of the numbers
 	e.Node = l.node
 	e.Time = timestamppb.New(now.Add(time.Duration(l.skew.Load())))
 	e.MonoNs = int64(now.Sub(l.start))
-	l.mu.Lock()
 	l.last++
 	e.Seq = l.last
 	l.ring[e.Seq%uint64(len(l.ring))] = e
 	close(l.more)
 	l.more = make(chan struct{})
-	l.mu.Unlock()
 }
 
 // Skew sets the clock that events are dated by so far ahead of the true time, or behind: a fault on purpose. The time since

@@ -3,6 +3,7 @@ package event
 import (
 	"context"
 	"errors"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -32,6 +33,33 @@ func TestLogNumbersAndStamps(t *testing.T) {
 			t.Errorf("time is %v, want now", e.GetTime().AsTime())
 		}
 	})
+}
+
+// TestTimesAreInTheOrderOfNumbers emits from two goroutines at once: readers sort by time, and must not get another order by it.
+func TestTimesAreInTheOrderOfNumbers(t *testing.T) {
+	t.Parallel()
+	const each = 20_000
+	l := New("alice", 2*each)
+	var emitting sync.WaitGroup
+	for range 2 {
+		emitting.Go(func() {
+			for range each {
+				l.Emit(shown("x"))
+			}
+		})
+	}
+	emitting.Wait()
+	before := int64(0)
+	for r := l.Read(0); ; {
+		e, _ := r.Try()
+		if e == nil {
+			return
+		}
+		if e.GetMonoNs() < before {
+			t.Fatalf("event %d is dated %d ns before the one before it", e.GetSeq(), before-e.GetMonoNs())
+		}
+		before = e.GetMonoNs()
+	}
 }
 
 func TestReaderThatIsSlowIsToldWhatItMissed(t *testing.T) {
