@@ -51,11 +51,16 @@ type retrying struct {
 func (c *retrying) Invoke(ctx context.Context, method string, args, reply any, opts ...grpc.CallOption) error {
 	ctx, cancel := context.WithTimeout(ctx, c.o.Timeout)
 	defer cancel()
+	var last error
 	for wait := c.o.MinBackoff; ; wait = min(2*wait, c.o.MaxBackoff) {
 		err := c.ClientConnInterface.Invoke(ctx, method, args, reply, opts...)
+		if last != nil && status.Code(err) == codes.DeadlineExceeded {
+			return last // it says what is wrong, and this only that the last try had no time
+		}
 		if status.Code(err) != codes.Unavailable {
 			return err
 		}
+		last = err
 		pause := wait/2 + rand.N(wait/2+1)
 		if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) <= pause {
 			return err // no time is left for another try, and this error says more than a deadline would

@@ -60,6 +60,15 @@ func TestClientRetries(t *testing.T) {
 			func(d time.Duration) bool { return d == 5*time.Second },
 		},
 		{
+			"says why, and then hangs", func(ctx context.Context, n int) error {
+				if n == 1 {
+					return gone
+				}
+				return hangs(ctx, n)
+			}, codes.Unavailable, func(n int) bool { return n == 2 },
+			func(d time.Duration) bool { return d == 5*time.Second },
+		},
+		{
 			"refuses", func(context.Context, int) error { return status.Error(codes.InvalidArgument, "no") },
 			codes.InvalidArgument, func(n int) bool { return n == 1 }, func(d time.Duration) bool { return d == 0 },
 		},

@@ -2,6 +2,7 @@ package bootstrap
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"sync/atomic"
@@ -62,16 +63,21 @@ func (f *failover) each(ctx context.Context, try func(e Endpoint, left int) erro
 	n := len(f.endpoints)
 	first := int(f.preferred.Load())
 	var failures []string
+	said := false // whether one of them told why it does not answer
 	for i := range n {
 		at := (first + i) % n
 		e := f.endpoints[at]
-		err := try(e, n-i)
-		if ctx.Err() != nil || !elsewhere(err) {
+		left := n - i
+		err := try(e, left)
+		// The last one has had all the time that is left. When that is up, what others have told is worth more.
+		over := ctx.Err() != nil || left == 1 && status.Code(err) == codes.DeadlineExceeded
+		if !elsewhere(err) || over && (!said || errors.Is(ctx.Err(), context.Canceled)) {
 			if i > 0 && ctx.Err() == nil {
 				f.preferred.Store(int64(at))
 			}
 			return err
 		}
+		said = said || status.Code(err) == codes.Unavailable
 		failures = append(failures, fmt.Sprintf("%s: %s", e.Name, status.Convert(err).Message()))
 	}
 	return status.Error(codes.Unavailable, "no bootstrap service answers: "+strings.Join(failures, "; "))

@@ -43,6 +43,7 @@ func TestFailover(t *testing.T) {
 		{"a refusal is an answer", []try{refuses, answers}, codes.InvalidArgument, "no", []int{2, 0}, 0},
 		{"a silent one gets its share of the time", []try{hangs, answers}, codes.OK, "", []int{1, 2}, 3 * time.Second},
 		{"all are gone", []try{gone, gone}, codes.Unavailable, "b0: connection refused; b1: connection refused", []int{2, 2}, 0},
+		{"one says why, and then time is up", []try{gone, hangs}, codes.Unavailable, "b0: connection refused; b1: context deadline exceeded", []int{2, 2}, 12 * time.Second},
 		{"all are silent", []try{hangs, hangs}, codes.DeadlineExceeded, "", []int{2, 2}, 12 * time.Second},
 	}
 	for _, tt := range tests {

@@ -29,7 +29,8 @@ var (
 
 // Store keeps the rosters of all groups. A roster that came from a store or went into it
 // is shared, and nobody changes it. All methods are safe for concurrent use and return the error
-// of ctx when that ends first; a change may then still be made.
+// of ctx when that ends first; a change may then still be made. A store that waits for a backend waits no longer than
+// Patience says.
 //
 // A store at its limit of groups forgets a group without peers to make room for a new one. The
 // revision of a group never goes back, not even when it was forgotten in between.

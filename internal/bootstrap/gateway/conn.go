@@ -158,6 +158,10 @@ func (c *Conn) request(ctx context.Context, r route, in proto.Message) (*http.Re
 		req.Header.Set("Content-Type", "application/json")
 	}
 	req.Header.Set("Accept", "application/json")
+	if deadline, ok := ctx.Deadline(); ok {
+		// As gRPC does: the service knows how long an answer is worth having, and can say in time why there is none.
+		req.Header.Set("Grpc-Timeout", fmt.Sprintf("%dm", max(1, time.Until(deadline).Milliseconds())))
+	}
 	return req, nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -202,4 +203,24 @@ func answering(t *testing.T, h http.HandlerFunc) string {
 		server.Close()
 	})
 	return server.URL
+}
+
+// TestDeadlineGoesAlong has a service learn how long its answer is worth having, as it does over gRPC.
+func TestDeadlineGoesAlong(t *testing.T) {
+	t.Parallel()
+	told := make(chan string, 1)
+	url := answering(t, func(w http.ResponseWriter, req *http.Request) {
+		told <- req.Header.Get("Grpc-Timeout")
+		_, _ = io.WriteString(w, "{}")
+	})
+	client := bootstrapv1.NewBootstrapServiceClient(dial(t, url, gateway.ConnOptions{}))
+	ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+	defer cancel()
+	if _, err := client.Ping(ctx, &bootstrapv1.PingRequest{}); err != nil {
+		t.Fatal(err)
+	}
+	text, ok := strings.CutSuffix(<-told, "m") // milliseconds
+	if ms, err := strconv.Atoi(text); !ok || err != nil || ms <= 0 || ms > int(time.Hour.Milliseconds()) {
+		t.Errorf("the service was told %q", text)
+	}
 }

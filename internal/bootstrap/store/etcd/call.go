@@ -58,6 +58,7 @@ func (s *Store) read(ctx context.Context, timeout time.Duration, ops ...clientv3
 	if err := s.usable(ctx); err != nil {
 		return nil, err
 	}
+	timeout = bootstrap.Patience(ctx, timeout)
 	within, cancel := s.bound(ctx, timeout)
 	defer cancel()
 	resp, err := s.readWithin(within, ops...)
@@ -67,7 +68,8 @@ func (s *Store) read(ctx context.Context, timeout time.Duration, ops ...clientv3
 	return resp, nil
 }
 
-// readWithin is read until ctx ends, with the error of its tries.
+// readWithin is read until ctx ends, with the error of its tries. While etcd is known to be silent there is one try: it
+// finds out whether that is still so, and callers are told at once.
 func (s *Store) readWithin(ctx context.Context, ops ...clientv3.Op) (*clientv3.TxnResponse, error) {
 	var last error
 	for try := 0; ; try++ {
@@ -76,7 +78,7 @@ func (s *Store) readWithin(ctx context.Context, ops ...clientv3.Op) (*clientv3.T
 			return resp, nil
 		}
 		last = worse(last, err)
-		if !transient(err) || pause(ctx, try) != nil {
+		if !transient(err) || s.silent.Load() || pause(ctx, try) != nil {
 			return nil, last
 		}
 	}
@@ -167,7 +169,7 @@ func (s *Store) explain(ctx context.Context, timeout time.Duration, err error) e
 		return err
 	}
 	if errors.Is(err, errBusy) {
-		return fmt.Errorf("etcd: no turn within %v: %w", timeout, err)
+		return fmt.Errorf("etcd: no turn within %v: %w", timeout.Round(time.Millisecond), err)
 	}
 	if !transient(err) {
 		return fmt.Errorf("etcd: %w", err)
@@ -175,10 +177,11 @@ func (s *Store) explain(ctx context.Context, timeout time.Duration, err error) e
 	if errors.Is(err, context.Canceled) {
 		err = errSilent
 	}
-	if s.silent.CompareAndSwap(false, true) {
+	impatient := errors.Is(err, errSilent) && timeout < min(bootstrap.Silence, s.cfg.CallTimeout)
+	if !impatient && s.silent.CompareAndSwap(false, true) {
 		s.log.Warn().Err(err).Msg("etcd does not answer")
 	}
-	return fmt.Errorf("etcd at %s gave no answer within %v: %w", strings.Join(s.cfg.Endpoints, ","), timeout, err)
+	return fmt.Errorf("etcd at %s gave no answer within %v: %w", strings.Join(s.cfg.Endpoints, ","), timeout.Round(time.Millisecond), err)
 }
 
 // answers notes that etcd works.

@@ -58,7 +58,8 @@ func (s *Store) submit(ctx context.Context, group string, change func(*bootstrap
 		return nil, nil, bootstrap.ErrClosed
 	}
 	// The changes before it may use up the time, and then its own turn would come too late.
-	timeout := time.NewTimer(s.cfg.CallTimeout)
+	patience := bootstrap.Patience(ctx, s.cfg.CallTimeout)
+	timeout := time.NewTimer(patience)
 	defer timeout.Stop()
 	select {
 	case <-r.answer:
@@ -69,7 +70,7 @@ func (s *Store) submit(ctx context.Context, group string, change func(*bootstrap
 		s.mu.Lock()
 		problem := worse(l.problem, errSilent)
 		s.mu.Unlock()
-		return nil, nil, s.explain(ctx, s.cfg.CallTimeout, problem)
+		return nil, nil, s.explain(ctx, patience, problem)
 	}
 }
 
@@ -150,8 +151,9 @@ func (s *Store) apply(group string, l *lane, batch []*request) error {
 		l.problem = a.problem
 		s.mu.Unlock()
 		// What a lost race has brought is used at once: the winner does not wait either.
-		wait := a.turn.others() || a.at == nil && a.problem != nil
-		if wait && pause(ctx, try) != nil || ctx.Err() != nil {
+		failed := a.at == nil && a.problem != nil
+		wait := a.turn.others() || failed
+		if failed && s.silent.Load() || wait && pause(ctx, try) != nil || ctx.Err() != nil {
 			return s.explain(context.Background(), s.cfg.CallTimeout, worse(a.problem, errSilent))
 		}
 	}

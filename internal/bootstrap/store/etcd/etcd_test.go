@@ -39,3 +39,9 @@ func TestStore(t *testing.T) {
 		}),
 	)
 }
+
+func TestPatience(t *testing.T) {
+	t.Parallel()
+	proxy := storetest.NewProxy(t, startServer(t))
+	storetest.Patience(t, open(t, etcd.Config{Endpoints: []string{proxy.Addr()}, CallTimeout: time.Hour}), proxy.Faults())
+}

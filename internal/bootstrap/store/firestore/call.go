@@ -141,17 +141,19 @@ func (s *Store) call(ctx context.Context, f func(ctx context.Context) error) err
 	if err := s.usable(ctx); err != nil {
 		return err
 	}
-	within, cancel := context.WithTimeout(ctx, s.cfg.CallTimeout)
+	timeout := bootstrap.Patience(ctx, s.cfg.CallTimeout)
+	within, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	defer context.AfterFunc(s.ctx, cancel)()
 	if err := f(within); err != nil {
-		return s.explain(ctx, err)
+		return s.explain(ctx, timeout, err)
 	}
 	s.answers()
 	return nil
 }
 
-// retry tries what changes nothing until ctx ends. Its error is that of a try.
+// retry tries what changes nothing until ctx ends. Its error is that of a try. While Firestore is known not to answer
+// there is one try: it finds out whether that is still so, and callers are told at once.
 func (s *Store) retry(ctx context.Context, f func() error) error {
 	var last error
 	for try := 0; ; try++ {
@@ -160,7 +162,7 @@ func (s *Store) retry(ctx context.Context, f func() error) error {
 			return nil
 		}
 		last = clearer(last, err)
-		if !transient(err) || pause(ctx, try) != nil {
+		if !transient(err) || s.silent.Load() || pause(ctx, try) != nil {
 			return last
 		}
 	}
@@ -224,11 +226,12 @@ func (s *Store) usable(ctx context.Context) error {
 
 // explain is the error of a call: that of its caller's ctx if it ended, or what is wrong with Firestore. It is
 // never one of a context that the caller does not know.
-func (s *Store) explain(ctx context.Context, err error) error {
+func (s *Store) explain(ctx context.Context, timeout time.Duration, err error) error {
 	if err := s.usable(ctx); err != nil {
 		return err
 	}
 	st, ok := status.FromError(err)
+	impatient := silent(err) && timeout < min(bootstrap.Silence, s.cfg.CallTimeout)
 	switch {
 	case silent(err):
 		err = errors.New("it is silent")
@@ -239,10 +242,10 @@ func (s *Store) explain(ctx context.Context, err error) error {
 	default:
 		err = fmt.Errorf("%s: %s", st.Code(), st.Message())
 	}
-	if s.silent.CompareAndSwap(false, true) {
+	if !impatient && s.silent.CompareAndSwap(false, true) {
 		s.log.Warn().Err(err).Msg("firestore does not answer")
 	}
-	return fmt.Errorf("firestore gave no answer within %v: %w", s.cfg.CallTimeout, err)
+	return fmt.Errorf("firestore gave no answer within %v: %w", timeout.Round(time.Millisecond), err)
 }
 
 // answers notes that Firestore works.

@@ -57,7 +57,8 @@ func (s *Store) submit(ctx context.Context, group string, change func(*bootstrap
 		return nil, nil, bootstrap.ErrClosed
 	}
 	// The changes before it may use up the time, and then its own turn would come too late.
-	timeout := time.NewTimer(s.cfg.CallTimeout)
+	patience := bootstrap.Patience(ctx, s.cfg.CallTimeout)
+	timeout := time.NewTimer(patience)
 	defer timeout.Stop()
 	select {
 	case <-r.answer:
@@ -65,7 +66,7 @@ func (s *Store) submit(ctx context.Context, group string, change func(*bootstrap
 	case <-ctx.Done():
 		return nil, nil, ctx.Err()
 	case <-timeout.C:
-		return nil, nil, s.explain(ctx, context.DeadlineExceeded)
+		return nil, nil, s.explain(ctx, patience, context.DeadlineExceeded)
 	}
 }
 
@@ -127,7 +128,7 @@ func (s *Store) apply(group string, batch []*request) error {
 	for try := 0; ; try++ {
 		done, err := s.try(ctx, group, batch, &a)
 		if err != nil {
-			return s.explain(context.Background(), err)
+			return s.explain(context.Background(), s.cfg.CallTimeout, err)
 		}
 		if done {
 			return nil
@@ -136,7 +137,7 @@ func (s *Store) apply(group string, batch []*request) error {
 			try = 0
 		}
 		if err := pause(ctx, try); err != nil {
-			return s.explain(context.Background(), clearer(a.doubt, errBusy))
+			return s.explain(context.Background(), s.cfg.CallTimeout, clearer(a.doubt, errBusy))
 		}
 	}
 }

@@ -61,3 +61,13 @@ func TestStore(t *testing.T) {
 	t.Parallel()
 	conform(t, fakefirestore.Start(t).Addr())
 }
+
+func TestPatience(t *testing.T) {
+	t.Parallel()
+	proxy := storetest.NewProxy(t, fakefirestore.Start(t).Addr())
+	c := config(proxy.Addr(), 0)
+	c.CallTimeout = time.Hour
+	s := open(t, c)
+	mustUpdate(t, s, "a", joinPeer(1))
+	storetest.Patience(t, s, proxy.Faults())
+}

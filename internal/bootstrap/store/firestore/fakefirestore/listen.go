@@ -65,6 +65,7 @@ func receive(ctx context.Context, stream pb.Firestore_ListenServer, requests cha
 		select {
 		case requests <- r:
 		case <-ctx.Done():
+			failed <- ctx.Err() // the client went, and the handler may not know
 			return
 		}
 	}
