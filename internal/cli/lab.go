@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"syscall"
 	"time"
 
@@ -232,7 +231,7 @@ func (l *peerProcess) prefix() string {
 
 // suspects reports whether somebody is suspected.
 func (l *peerProcess) suspects() bool {
-	return slices.ContainsFunc(l.Peer.Members(), func(m app.Member) bool { return m.State == app.Suspect })
+	return l.Peer.Suspects() > 0
 }
 
 // newHistory is the history that all consoles of the user share.

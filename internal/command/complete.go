@@ -1,6 +1,7 @@
 package command
 
 import (
+	"cmp"
 	"slices"
 	"sort"
 	"strings"
@@ -158,7 +159,9 @@ func (t *Table) argument(spec *app.Spec, words []Word, prefix string, live Live)
 			}
 		}
 	}
-	slices.SortStableFunc(offers, func(a, b app.Suggestion) int { return strings.Compare(a.Text, b.Text) })
+	slices.SortFunc(offers, func(a, b app.Suggestion) int {
+		return cmp.Or(strings.Compare(a.Text, b.Text), strings.Compare(a.Description, b.Description))
+	})
 	return slices.CompactFunc(offers, func(a, b app.Suggestion) bool { return a.Text == b.Text })
 }
 
@@ -233,7 +236,9 @@ func (t *Table) values(kind app.Kind, values []string, prefix string, live Live)
 		if live.Members == nil {
 			return nil
 		}
-		for _, m := range live.Members() {
+		members := live.Members()
+		out = make([]app.Suggestion, 0, len(members))
+		for _, m := range members {
 			out = append(out, app.Suggestion{Text: m.Name, Description: memberLine(m)})
 		}
 	case app.File:

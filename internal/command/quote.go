@@ -31,6 +31,9 @@ func SplitCommands(s string) []string {
 // Quote writes a word so that Split and SplitVars read it back as text. Control characters, which no line may have, are left out,
 // but for line ends and tabs.
 func Quote(s string) string {
+	if isBare(s) {
+		return s // as nearly all are, and completion asks for each member at each key
+	}
 	s = strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) && r != '\n' && r != '\t' {
 			return -1
@@ -48,6 +51,18 @@ func Quote(s string) string {
 		return s
 	}
 	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, "$", `\$`, "\n", `\n`, "\t", `\t`).Replace(s) + `"`
+}
+
+// isBare reports whether s is of letters, digits and a few signs that nowhere mean more than themselves.
+func isBare(s string) bool {
+	for i := range len(s) {
+		switch c := s[i]; {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '.', c == ':', c == '/', c == '_', c == '-' && i > 0:
+		default:
+			return false
+		}
+	}
+	return s != ""
 }
 
 // refers reports whether a variable may be meant somewhere in s.

@@ -12,6 +12,7 @@ import (
 func (v *view) apply(n note, now time.Time) []app.MemberEvent {
 	v.mu.Lock()
 	defer v.mu.Unlock()
+	v.list = nil
 	e := v.entries[n.node]
 	switch {
 	case n.joined != nil:
@@ -40,6 +41,7 @@ func (v *view) joined(e *entry, node string, m app.Member, now time.Time) []app.
 	if e == nil {
 		e = &entry{Member: m, node: node, listed: true, since: now}
 		v.entries[node] = e
+		v.order = nil
 		return v.show(e, now)
 	}
 	was := e.State
@@ -53,6 +55,9 @@ func (v *view) joined(e *entry, node string, m app.Member, now time.Time) []app.
 
 // refresh takes over what the member says of itself.
 func (v *view) refresh(e *entry, m app.Member) {
+	if !e.JoinedAt.Equal(m.JoinedAt) {
+		v.order = nil
+	}
 	e.Addr, e.RPCAddr, e.Apps, e.JoinedAt = m.Addr, m.RPCAddr, m.Apps, m.JoinedAt
 }
 
@@ -127,7 +132,7 @@ func (v *view) dropped(e *entry, now time.Time) []app.MemberEvent {
 		return nil
 	case !e.shown:
 		v.set(e, app.Lost, app.WasLost, now)
-		delete(v.entries, e.node)
+		v.remove(e.node)
 		return nil
 	case e.gone():
 		return nil
@@ -233,6 +238,7 @@ func (v *view) suspected(e *entry, r rumour, now time.Time) []app.MemberEvent {
 func (v *view) goodbye(id, origin string, now time.Time) []app.MemberEvent {
 	v.mu.Lock()
 	defer v.mu.Unlock()
+	v.list = nil
 	e, o := v.find(id), v.find(origin)
 	switch {
 	case e == nil || e.node == v.self:

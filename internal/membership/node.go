@@ -303,8 +303,15 @@ func (n *Node) Addr() string {
 // Self is this node as it tells of itself.
 func (n *Node) Self() app.Member { return n.view.me() }
 
-// Members is a copy of the view, oldest first, with this node; those that are gone are in it for a while.
-func (n *Node) Members() []app.Member { return n.view.members() }
+// Members is the view, oldest first, with this node; those that are gone are in it for a while. The slice is shared by all
+// who ask, and must not be changed; later changes of the view are not in it.
+func (n *Node) Members() []app.Member { return n.view.listing().members }
+
+// Count says how many of Members are alive, and how many are suspected.
+func (n *Node) Count() (alive, suspect int) {
+	l := n.view.listing()
+	return l.alive, l.suspect
+}
 
 // Member is the member with that id, if the view has it; it may be gone.
 func (n *Node) Member(id string) (app.Member, bool) { return n.view.byID(id) }

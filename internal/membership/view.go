@@ -2,6 +2,7 @@ package membership
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -56,6 +57,15 @@ type view struct {
 	mu      sync.RWMutex
 	keep    time.Duration     // guarded by mu; Tuning.KeepGone
 	entries map[string]*entry // guarded by mu; by memberlist's name
+	order   []*entry          // guarded by mu; all entries, oldest first; nil when it must be made anew
+	list    *list             // guarded by mu; nil when it must be made anew
+}
+
+// list is what all see of a view. It is shared, and never changed: after a change of the view there is another one. The prompt
+// asks for it several times for each key, and so do those who count.
+type list struct {
+	members        []app.Member // oldest first
+	alive, suspect int
 }
 
 func newView(self app.Member, d *digester, keep time.Duration) *view {
@@ -66,18 +76,49 @@ func newView(self app.Member, d *digester, keep time.Duration) *view {
 	return v
 }
 
-// members is a copy, oldest first.
-func (v *view) members() []app.Member {
+// listing is what all see now.
+func (v *view) listing() *list {
 	v.mu.RLock()
-	defer v.mu.RUnlock()
-	out := make([]app.Member, 0, len(v.entries))
-	for _, e := range v.entries {
-		if e.shown && !e.replaced {
-			out = append(out, e.copy())
+	l := v.list
+	v.mu.RUnlock()
+	if l != nil {
+		return l
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.list == nil {
+		v.list = v.makeList()
+	}
+	return v.list
+}
+
+// makeList wants v.mu held. It sorts only when somebody has come or gone: a round-trip time changes the list each second.
+func (v *view) makeList() *list {
+	if v.order == nil {
+		v.order = slices.Collect(maps.Values(v.entries))
+		slices.SortFunc(v.order, func(a, b *entry) int { return older(a.Member, b.Member) })
+	}
+	l := &list{members: make([]app.Member, 0, len(v.order))}
+	for _, e := range v.order {
+		if !e.shown || e.replaced {
+			continue
+		}
+		l.members = append(l.members, e.Member) // with its Apps, which refresh and setMe replace as a whole
+		switch e.State {
+		case app.Alive:
+			l.alive++
+		case app.Suspect:
+			l.suspect++
+		case app.Left, app.Lost:
 		}
 	}
-	slices.SortFunc(out, older)
-	return out
+	return l
+}
+
+// remove wants v.mu held.
+func (v *view) remove(node string) {
+	delete(v.entries, node)
+	v.order, v.list = nil, nil
 }
 
 func (e *entry) copy() app.Member {
@@ -97,6 +138,7 @@ func (v *view) setMe(change func(*app.Member)) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	change(&v.entries[v.self].Member)
+	v.list = nil
 }
 
 func (v *view) byID(id string) (app.Member, bool) {
@@ -176,6 +218,11 @@ func (v *view) wanted() (addrs []string, live int) {
 func (v *view) tick(now time.Time, maxSuspicion time.Duration) (events []app.MemberEvent, next time.Time) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
+	defer func() {
+		if len(events) > 0 {
+			v.list = nil
+		}
+	}()
 	for node, e := range v.entries {
 		switch {
 		case !e.due.IsZero() && !now.Before(e.due):
@@ -188,7 +235,7 @@ func (v *view) tick(now time.Time, maxSuspicion time.Duration) (events []app.Mem
 			// memberlist must have cleared it by then: the rumour of that was missed.
 			events = append(events, v.set(e, app.Alive, app.Recovered, now)...)
 		case node != v.self && !e.listed && e.gone() && (e.replaced || now.Sub(e.since) > v.keep):
-			delete(v.entries, node)
+			v.remove(node)
 		}
 	}
 	return events, next

@@ -74,6 +74,11 @@ func (s *story) do(step string) {
 	default:
 		s.t.Fatalf("unknown step %q", step)
 	}
+	kept := s.view.listing()
+	s.view.order = nil
+	if d := cmp.Diff(s.view.makeList(), kept, cmp.AllowUnexported(list{})); d != "" {
+		s.t.Errorf("after %q the list is not that of the view (-want +got):\n%s", step, d)
+	}
 	for _, e := range events {
 		s.told = append(s.told, string(e.Change)+" "+e.Member.Name+e.Member.Addr[7:8])
 	}
@@ -130,7 +135,7 @@ func TestView(t *testing.T) {
 			t.Errorf("%s: told\n %s\nwant\n %s", tt.what, got, tt.told)
 		}
 		var lists []string
-		for _, m := range s.view.members() {
+		for _, m := range s.view.listing().members {
 			lists = append(lists, m.Name+m.Addr[7:8]+" "+string(m.State))
 		}
 		suspects := map[string]struct{}{}

@@ -73,7 +73,7 @@ func sayTo(env *app.Env) Progress {
 
 // find returns the member of that name; the live one if several incarnations are known.
 func (p *Peer) find(name string) (app.Member, error) {
-	members := p.Members()
+	members := slices.Clone(p.Members())
 	slices.SortStableFunc(members, func(a, b app.Member) int {
 		switch {
 		case live(a) == live(b):

@@ -38,13 +38,8 @@ func (p *Peer) memberViews() []app.Spec {
 			Summary: "count the members that are alive, with this one",
 			Example: "member count",
 			Run: func(context.Context, *app.Env, app.Args) (any, error) {
-				n := 0
-				for _, m := range p.Members() {
-					if m.State == app.Alive {
-						n++
-					}
-				}
-				return n, nil
+				alive, _ := p.count()
+				return alive, nil
 			},
 		},
 		{

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"slices"
 	"sync"
 
 	"github.com/rs/zerolog"
@@ -140,14 +141,21 @@ func (h *host) contain(what string, call func()) {
 func (h *host) Self() app.Member {
 	for _, m := range h.peer.Members() {
 		if m.Self {
+			m.Apps = slices.Clone(m.Apps)
 			return m
 		}
 	}
 	return app.Member{Name: h.peer.cfg.Name, Self: true}
 }
 
-// Members implements app.Peer.
-func (h *host) Members() []app.Member { return h.peer.Members() }
+// Members implements app.Peer. An application may do with it what it likes.
+func (h *host) Members() []app.Member {
+	members := slices.Clone(h.peer.Members())
+	for i := range members {
+		members[i].Apps = slices.Clone(members[i].Apps)
+	}
+	return members
+}
 
 // Dial implements app.Peer.
 func (h *host) Dial(m app.Member) (grpc.ClientConnInterface, error) {

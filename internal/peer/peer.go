@@ -199,7 +199,7 @@ func (p *Peer) Close() error {
 	return err
 }
 
-// Members is a copy of the view, oldest first; empty before create.
+// Members is the view, oldest first; empty before create. The slice is shared by all who ask, and must not be changed.
 func (p *Peer) Members() []app.Member {
 	if m := p.membership(); m != nil {
 		return m.Members()
@@ -207,15 +207,23 @@ func (p *Peer) Members() []app.Member {
 	return nil
 }
 
-// Alive counts the members that are alive or suspect, with this one.
+// Alive counts the members that are alive or suspect, with this one. It answers at once.
 func (p *Peer) Alive() int {
-	n := 0
-	for _, m := range p.Members() {
-		if m.State == app.Alive || m.State == app.Suspect {
-			n++
-		}
+	alive, suspect := p.count()
+	return alive + suspect
+}
+
+// Suspects counts the members that are suspected. It answers at once.
+func (p *Peer) Suspects() int {
+	_, suspect := p.count()
+	return suspect
+}
+
+func (p *Peer) count() (alive, suspect int) {
+	if m := p.membership(); m != nil {
+		return m.Count()
 	}
-	return n
+	return 0, 0
 }
 
 func (p *Peer) membership() *membership.Node {
