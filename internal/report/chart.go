@@ -84,10 +84,9 @@ func (c *chart) y(n float64) float64 {
 
 // draw writes the chart as an SVG element.
 func (c *chart) draw(b *bytes.Buffer) {
-	title := command.Clean(c.series.Name)
 	fmt.Fprintf(b, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" role="img" aria-label="%s" class="chart">`,
-		chartWidth, chartHeight, html.EscapeString(title+" by "+c.study.Param))
-	c.axes(b, title)
+		chartWidth, chartHeight, inPicture(c.series.Name+" by "+c.study.Param))
+	c.axes(b)
 	for _, line := range c.lines() {
 		c.measured(b, line)
 	}
@@ -98,12 +97,14 @@ func (c *chart) draw(b *bytes.Buffer) {
 	b.WriteString("</svg>\n")
 }
 
-func (c *chart) axes(b *bytes.Buffer, title string) {
-	const titleLength = 64
-	if short := []rune(title); len(short) > titleLength {
-		title = string(short[:titleLength]) + "…"
-	}
-	fmt.Fprintf(b, `<text x="%d" y="18" class="title">%s</text>`, 8, html.EscapeString(title))
+// inPicture is a text as it may stand in a picture, whoever has written it.
+func inPicture(text string) string {
+	const most = 64 // characters, of which so many fit above a chart
+	return html.EscapeString(cutTo(command.Clean(text), most))
+}
+
+func (c *chart) axes(b *bytes.Buffer) {
+	fmt.Fprintf(b, `<text x="%d" y="18" class="title">%s</text>`, 8, inPicture(c.series.Name))
 	for n := 0.0; n <= c.top*(1+1e-9); n += c.step {
 		y := c.y(n)
 		fmt.Fprintf(b, `<line x1="%d" x2="%d" y1="%.1f" y2="%.1f" class="grid"/>`, chartLeft, chartWidth-chartRight, y, y)
@@ -119,7 +120,7 @@ func (c *chart) axes(b *bytes.Buffer, title string) {
 		}
 	}
 	fmt.Fprintf(b, `<text x="%d" y="%d" class="tick" text-anchor="end">%s</text>`, chartWidth-chartRight, chartHeight-chartBt+31,
-		html.EscapeString(command.Clean(c.study.Param)))
+		inPicture(c.study.Param))
 }
 
 // tick is a number at the axis.
@@ -142,7 +143,7 @@ func (c *chart) measured(b *bytes.Buffer, line string) {
 			fmt.Fprintf(b, `<line x1="%.1f" x2="%.1f" y1="%.1f" y2="%.1f" class="whisker %s"/>`, x, x, c.y(s.Low), c.y(s.High), line)
 		}
 		fmt.Fprintf(b, `<circle cx="%.1f" cy="%.1f" r="3" class="dot %s"><title>%s</title></circle>`, x, c.y(s.Mean), line,
-			html.EscapeString(fmt.Sprintf("%s of %s = %d: %s, from %s to %s over %d runs", line, c.study.Param, p.Value,
+			html.EscapeString(fmt.Sprintf("%s with %d: %s, from %s to %s over %d runs", line, p.Value,
 				c.series.Shown(s.Mean), c.series.Shown(s.Low), c.series.Shown(s.High), p.Runs)))
 	}
 	if path != "" {
@@ -162,7 +163,7 @@ func (c *chart) theory(b *bytes.Buffer, t Theory) {
 		}
 	}
 	if path != "" {
-		fmt.Fprintf(b, `<path d="%s" class="theory %s"><title>%s</title></path>`, path, t.Of, html.EscapeString("expected: "+t.Name))
+		fmt.Fprintf(b, `<path d="%s" class="theory %s"><title>%s</title></path>`, path, t.Of, inPicture("expected: "+t.Name))
 	}
 }
 
