@@ -30,22 +30,27 @@ const lockTimeout = time.Second
 
 // Store implements bootstrap.Store and bootstrap.Updater.
 type Store struct {
+	path     string
+	timeout  time.Duration // of a call
 	table    *snapshot.Table
 	file     *file
+	disk     disk
 	requests chan *request
 	closing  chan struct{} // closed by Close
 	once     sync.Once
 	tasks    sync.WaitGroup
 	closeErr error // written by once
 	commits  atomic.Uint64
-
-	mu      sync.Mutex
-	failure error // guarded by mu; why the last transaction failed, nil if it did not
 }
 
 // Open opens or creates the file, and its folder. maxGroups is as in snapshot.New.
 // A file that another process has open is an error which says so.
 func Open(path string, maxGroups int) (*Store, error) {
+	return open(path, maxGroups, CallTimeout, nil)
+}
+
+// open is Open with the timeout of calls and the hold of a file.
+func open(path string, maxGroups int, timeout time.Duration, hold func(size int) error) (*Store, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, fmt.Errorf("open store %s: %w", path, err)
 	}
@@ -57,8 +62,10 @@ func Open(path string, maxGroups int) (*Store, error) {
 		return nil, fmt.Errorf("open store %s: %w", path, err)
 	}
 	s := &Store{
+		path:     path,
+		timeout:  timeout,
 		table:    snapshot.New(maxGroups),
-		file:     &file{db},
+		file:     &file{db: db, hold: hold},
 		requests: make(chan *request),
 		closing:  make(chan struct{}),
 	}
@@ -115,17 +122,3 @@ func (s *Store) Update(ctx context.Context, group string, change bootstrap.Chang
 // Commits is how many transactions have reached the disk since Open. It stays below the number of
 // changes when those come together.
 func (s *Store) Commits() uint64 { return s.commits.Load() }
-
-// Healthy returns nil when the last change could be written. After a failure it tries
-// to write again.
-func (s *Store) Healthy(ctx context.Context) error {
-	s.mu.Lock()
-	failed := s.failure != nil
-	s.mu.Unlock()
-	if !failed {
-		_, err := s.table.Load(ctx, "")
-		return err
-	}
-	_, _, err := s.send(ctx, &request{probe: true})
-	return err
-}

@@ -33,9 +33,21 @@ func open(t *testing.T, path string, maxGroups int) *bolt.Store {
 
 func TestStore(t *testing.T) {
 	t.Parallel()
-	storetest.Run(t, func(t *testing.T, maxGroups int) storetest.Closer {
-		return open(t, filepath.Join(t.TempDir(), "roster.db"), maxGroups)
-	})
+	storetest.Run(t,
+		func(t *testing.T, maxGroups int) storetest.Closer {
+			return open(t, filepath.Join(t.TempDir(), "roster.db"), maxGroups)
+		},
+		storetest.WithFaults(func(t *testing.T) (storetest.Closer, storetest.Faults) {
+			d := newDisk()
+			t.Cleanup(d.up) // before the store is closed, which waits for the disk
+			// A disk that is stuck for this long is so for longer than a second, which Healthy looks for.
+			s, err := bolt.OpenHeld(filepath.Join(t.TempDir(), "roster.db"), 0, 1500*time.Millisecond, d.hold)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return s, storetest.Faults{Down: d.down, Slow: d.slow, Up: d.up, Reads: true}
+		}),
+	)
 }
 
 func joinPeer(i int) bootstrap.Change {

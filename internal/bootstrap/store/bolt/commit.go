@@ -2,6 +2,8 @@ package bolt
 
 import (
 	"context"
+	"fmt"
+	"time"
 
 	"peerlab.example/peerlab/internal/bootstrap"
 	"peerlab.example/peerlab/internal/bootstrap/store/snapshot"
@@ -16,7 +18,7 @@ type request struct {
 	ctx    context.Context
 	group  string
 	change func(*bootstrapv1.Roster) (*bootstrapv1.Roster, error)
-	probe  bool // writes nothing but must reach the disk
+	probe  bool // changes nothing, and finds out whether the disk takes what it did not take
 	answer chan struct{}
 
 	// Written by the writer before it closes answer.
@@ -28,22 +30,34 @@ func (s *Store) submit(ctx context.Context, group string, change func(*bootstrap
 	return s.send(ctx, &request{group: group, change: change})
 }
 
-// send gives a request to the writer and waits for its answer.
+// send gives a request to the writer and waits for its answer, as long as a call may take.
 func (s *Store) send(ctx context.Context, r *request) (before, after *bootstrapv1.Roster, err error) {
 	r.ctx, r.answer = ctx, make(chan struct{})
+	patience := bootstrap.Patience(ctx, s.timeout)
+	timeout := time.NewTimer(patience)
+	defer timeout.Stop()
 	select {
 	case s.requests <- r: // the writer answers whatever it takes
 	case <-s.closing:
 		return nil, nil, bootstrap.ErrClosed
 	case <-ctx.Done():
 		return nil, nil, ctx.Err()
+	case <-timeout.C:
+		return nil, nil, s.late(patience)
 	}
 	select {
 	case <-r.answer:
 		return r.before, r.after, r.err
 	case <-ctx.Done():
 		return nil, nil, ctx.Err()
+	case <-timeout.C:
+		return nil, nil, s.late(patience)
 	}
+}
+
+// late is the error of a change for which the disk takes too long, and which may still be made.
+func (s *Store) late(patience time.Duration) error {
+	return fmt.Errorf("store %s: the disk gave no answer within %v", s.path, patience.Round(time.Millisecond))
 }
 
 // run is the writer. While one transaction is on its way to the disk, requests gather for the next.
@@ -82,8 +96,11 @@ func (s *Store) commit(requests []*request) {
 		probe = probe || r.probe
 	}
 	var err error
-	if len(batch.Staged()) > 0 || probe {
+	switch {
+	case len(batch.Staged()) > 0:
 		err = s.save(batch)
+	case probe:
+		err = s.rehearse()
 	}
 	if err == nil {
 		batch.Publish()
@@ -108,13 +125,26 @@ func (r *request) apply(batch *snapshot.Batch) {
 	}
 }
 
+// save makes a batch durable.
 func (s *Store) save(batch *snapshot.Batch) error {
-	err := s.file.save(batch)
+	n := size(batch)
+	s.disk.begin()
+	err := s.file.save(batch, n)
+	s.disk.end(n, err)
 	if err == nil {
 		s.commits.Add(1)
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.failure = err
+	return err
+}
+
+// rehearse writes as much as could not be written.
+func (s *Store) rehearse() error {
+	n := s.disk.failed()
+	if n == 0 {
+		return nil // somebody's change went through meanwhile
+	}
+	s.disk.begin()
+	err := s.file.rehearse(n)
+	s.disk.end(n, err)
 	return err
 }

@@ -3,6 +3,7 @@ package bolt
 import (
 	"encoding/binary"
 	"fmt"
+	"os"
 
 	"go.etcd.io/bbolt"
 	"google.golang.org/protobuf/proto"
@@ -12,7 +13,8 @@ import (
 )
 
 // The layout of the file. Bucket "rosters" has one bootstrapv1.Roster per group name; bucket "meta"
-// has "format", this layout's number as text, and "floor", eight bytes big endian.
+// has "format", this layout's number as text, and "floor", eight bytes big endian; for a moment also "probe", which
+// means nothing.
 const format = "1"
 
 var (
@@ -20,11 +22,26 @@ var (
 	metaBucket    = []byte("meta")
 	formatKey     = []byte("format")
 	floorKey      = []byte("floor")
+	probeKey      = []byte("probe")
 )
+
+// maxProbe bounds what a rehearsal writes, in bytes.
+const maxProbe = 16 << 20
 
 // file is the database, in terms of rosters.
 type file struct {
-	db *bbolt.DB
+	db   *bbolt.DB
+	hold func(size int) error // for tests: may block a transaction of so many bytes, or fail it; nil for none
+}
+
+// update makes one transaction of about so many bytes.
+func (f *file) update(size int, change func(*bbolt.Tx) error) error {
+	if f.hold != nil {
+		if err := f.hold(size); err != nil {
+			return err
+		}
+	}
+	return f.db.Update(change)
 }
 
 // load prepares a new file, or reads all that an old one has.
@@ -38,6 +55,9 @@ func (f *file) load() (floor uint64, rosters []*bootstrapv1.Roster, err error) {
 			return fmt.Errorf("it has format %.20q, and this version knows %s", have, format)
 		}
 		if err := meta.Put(formatKey, []byte(format)); err != nil {
+			return err
+		}
+		if err := meta.Delete(probeKey); err != nil {
 			return err
 		}
 		if v := meta.Get(floorKey); len(v) == 8 {
@@ -69,9 +89,31 @@ func readAll(bucket *bbolt.Bucket) ([]*bootstrapv1.Roster, error) {
 	return rosters, err
 }
 
+// size is about how many bytes it takes to save a batch: those of its rosters, and for each a page that is written
+// anew with what else is on it.
+func size(b *snapshot.Batch) int {
+	n := 0
+	for _, r := range b.Staged() {
+		n += os.Getpagesize() + proto.Size(r)
+	}
+	return n
+}
+
+// rehearse shows that so many bytes can be written, at most maxProbe: it writes them, and then forgets them. What they took
+// is free in the file for what comes next.
+func (f *file) rehearse(size int) error {
+	err := f.update(size, func(tx *bbolt.Tx) error {
+		return tx.Bucket(metaBucket).Put(probeKey, make([]byte, min(size, maxProbe)))
+	})
+	if err != nil {
+		return err
+	}
+	return f.update(0, func(tx *bbolt.Tx) error { return tx.Bucket(metaBucket).Delete(probeKey) })
+}
+
 // save makes a batch durable.
-func (f *file) save(b *snapshot.Batch) error {
-	return f.db.Update(func(tx *bbolt.Tx) error {
+func (f *file) save(b *snapshot.Batch, size int) error {
+	return f.update(size, func(tx *bbolt.Tx) error {
 		bucket := tx.Bucket(rostersBucket)
 		for name, r := range b.Staged() {
 			if r == nil {

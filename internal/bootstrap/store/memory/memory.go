@@ -1,4 +1,5 @@
-// Package memory is a bootstrap store that keeps rosters in memory only.
+// Package memory is a bootstrap store that keeps rosters in memory only. It has no backend that could be down or slow, and
+// so is the one store without a test of that.
 package memory
 
 import (

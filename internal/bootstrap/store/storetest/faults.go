@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -19,6 +20,9 @@ type Faults struct {
 	Up   func() // all is well again
 	// Other is a store on the same data which these faults do not touch; nil if there can be none.
 	Other Closer
+	// Reads is set where the backend is not needed to read: such a store reads from memory, and finds out by a change
+	// that its backend fails.
+	Reads bool
 }
 
 // patience bounds each wait of the faults check. It is no claim on how fast a store is.
@@ -50,7 +54,7 @@ func faults(t *testing.T, open func(t *testing.T) (Closer, Faults)) {
 		inject func()
 	}{{"down", f.Down}, {"slow", f.Slow}, {"down again", f.Down}} {
 		fault.inject()
-		wantFailures(t, fault.name, s)
+		wantFailures(t, fault.name, s, f.Reads)
 		var missed *bootstrapv1.Roster
 		if f.Other != nil {
 			number++
@@ -107,25 +111,40 @@ func wantHealthy(t *testing.T, fault string, s Closer) {
 }
 
 // wantFailures calls all methods of a store whose backend fails.
-func wantFailures(t *testing.T, fault string, s Closer) {
+func wantFailures(t *testing.T, fault string, s Closer, reads bool) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	calls := map[string]func() error{
-		"load":    func() error { _, err := s.Load(ctx, "a"); return err },
-		"groups":  func() error { _, err := s.Groups(ctx); return err },
-		"healthy": func() error { return s.Healthy(ctx) },
-		// The group "b" is never read, so that it does not matter whether this comes through later.
-		"swap": func() error {
-			return s.CompareAndSwap(ctx, "b", 0, join(&bootstrapv1.Roster{Group: "b"}, 1))
-		},
-	}
+	load := func() error { _, err := s.Load(ctx, "a"); return err }
+	groups := func() error { _, err := s.Groups(ctx); return err }
+	healthy := func() error { return s.Healthy(ctx) }
+	// The group is that of this fault alone, so that it does not matter whether this comes through later.
+	group := strings.ReplaceAll(fault, " ", "-")
+	calls := map[string]func() error{"swap": func() error {
+		return s.CompareAndSwap(ctx, group, 0, join(&bootstrapv1.Roster{Group: group}, 1))
+	}}
 	if u, ok := s.(bootstrap.Updater); ok {
 		calls["update"] = func() error {
-			_, _, err := u.Update(ctx, "b", func(r *bootstrapv1.Roster) *bootstrapv1.Roster { return join(r, 1) })
+			_, _, err := u.Update(ctx, group, func(r *bootstrapv1.Roster) *bootstrapv1.Roster { return join(r, 1) })
 			return err
 		}
 	}
+	if !reads {
+		calls["load"], calls["groups"], calls["healthy"] = load, groups, healthy
+	}
+	wantOwnErrors(ctx, t, fault, calls)
+	if !reads {
+		return
+	}
+	wantOwnErrors(ctx, t, fault, map[string]func() error{"healthy": healthy})
+	if err := errors.Join(load(), groups()); err != nil {
+		t.Errorf("reads while the backend is %s: %v", fault, err)
+	}
+}
+
+// wantOwnErrors makes calls at once, and wants an error of the store from each.
+func wantOwnErrors(ctx context.Context, t *testing.T, fault string, calls map[string]func() error) {
+	t.Helper()
 	var wg sync.WaitGroup
 	for name, call := range calls {
 		wg.Go(func() {
