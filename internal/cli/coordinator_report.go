@@ -8,7 +8,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -219,7 +218,7 @@ func invariantsOf(inv testcoord.InvariantRecord) []report.Invariant {
 }
 
 // alignedEvents puts the events of each life on one axis. Those that the coordinator noted itself have no clock of a peer,
-// and stay where they are.
+// and stay where they are. What one life logged stays in its order.
 func alignedEvents(log invariant.Log) []report.Event {
 	type life struct {
 		peer string
@@ -228,19 +227,13 @@ func alignedEvents(log invariant.Log) []report.Event {
 	lives := map[life][]report.Event{}
 	var order []life
 	var out []report.Event
-	last := map[string]uint64{}
-	start := map[string]int{}
 	for _, e := range log.Entries {
-		event := report.Event{At: e.At, Event: e.Event}
+		event := report.Event{At: e.At, Life: e.Life, Event: e.Event}
 		if e.Event.GetSeq() == 0 {
 			out = append(out, event)
 			continue
 		}
-		if e.Event.GetSeq() <= last[e.Peer] {
-			start[e.Peer]++ // a new process counts anew
-		}
-		last[e.Peer] = e.Event.GetSeq()
-		l := life{e.Peer, start[e.Peer]}
+		l := life{e.Peer, e.Life}
 		if lives[l] == nil {
 			order = append(order, l)
 		}
@@ -250,6 +243,5 @@ func alignedEvents(log invariant.Log) []report.Event {
 		report.Align(lives[l])
 		out = append(out, lives[l]...)
 	}
-	slices.SortStableFunc(out, func(a, b report.Event) int { return cmp.Compare(a.At, b.At) })
-	return out
+	return report.InOrder(out)
 }

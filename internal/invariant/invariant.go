@@ -30,6 +30,7 @@ type Log struct {
 type Entry struct {
 	Peer  string
 	At    time.Duration // since the start of the run
+	Life  int           // which of the peer's lives it is of; the first is 0
 	Event *eventv1.Event
 }
 

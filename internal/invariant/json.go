@@ -14,6 +14,7 @@ import (
 type sentEntry struct {
 	Peer  string
 	At    time.Duration
+	Life  int
 	Event []byte
 }
 
@@ -23,7 +24,7 @@ func (e Entry) MarshalJSON() ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("event of %s: %w", e.Peer, err)
 	}
-	return json.Marshal(sentEntry{e.Peer, e.At, event})
+	return json.Marshal(sentEntry{e.Peer, e.At, e.Life, event})
 }
 
 // UnmarshalJSON reads what MarshalJSON wrote.
@@ -32,7 +33,7 @@ func (e *Entry) UnmarshalJSON(data []byte) error {
 	if err := json.Unmarshal(data, &sent); err != nil {
 		return err
 	}
-	*e = Entry{Peer: sent.Peer, At: sent.At, Event: &eventv1.Event{}}
+	*e = Entry{Peer: sent.Peer, At: sent.At, Life: sent.Life, Event: &eventv1.Event{}}
 	if err := proto.Unmarshal(sent.Event, e.Event); err != nil {
 		return fmt.Errorf("event of %s: %w", e.Peer, err)
 	}

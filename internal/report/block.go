@@ -34,9 +34,11 @@ type block struct {
 	Time  []int64 `json:"t"` // microseconds since the event before
 	Kind  []int   `json:"k"` // word
 	Node  []int   `json:"n"` // word
-	Seq   []int64 `json:"s"` // since the event of the node before; below 1 where a new life begins
+	Seq   []int64 `json:"s"` // since the event of the node before
 	About []int   `json:"a"` // by kind: a word, or a message
 	Extra []int   `json:"b"` // by kind: a word, or a flag
+	// Fresh are the places of those events with which a life begins.
+	Fresh []int `json:"f,omitempty"`
 	// Left is how many events were left out in all, because the page was full.
 	Left int `json:"left"`
 }
@@ -50,11 +52,12 @@ type encoder struct {
 	left     int
 	last     int64
 	seqs     map[string]int64
-	next     block // since the last take
+	lives    map[string]int // which life of a node the newest event is of
+	next     block          // since the last take
 }
 
 func newEncoder() *encoder {
-	return &encoder{words: map[string]int{}, messages: map[string]int{}, seqs: map[string]int64{}}
+	return &encoder{words: map[string]int{}, messages: map[string]int{}, seqs: map[string]int64{}, lives: map[string]int{}}
 }
 
 // take returns what was added since the last take.
@@ -124,11 +127,22 @@ func (c *encoder) add(e Event) bool {
 	}
 	b.Kind = append(b.Kind, c.word(kind))
 	b.Node = append(b.Node, c.word(e.GetNode()))
+	c.begin(e)
 	seq := int64(e.GetSeq()) //nolint:gosec // counts from 1
 	b.Seq = append(b.Seq, seq-c.seqs[e.GetNode()])
 	c.seqs[e.GetNode()] = seq
 	b.About, b.Extra = append(b.About, about), append(b.Extra, extra)
 	return true
+}
+
+// begin marks an event with which a life begins. What a coordinator noted of a peer is no event of a life.
+func (c *encoder) begin(e Event) {
+	last, known := c.lives[e.GetNode()]
+	if e.GetSeq() == 0 || known && last == e.Life {
+		return
+	}
+	c.lives[e.GetNode()] = e.Life
+	c.next.Fresh = append(c.next.Fresh, len(c.next.Seq))
 }
 
 // about are the two columns that depend on the kind.
@@ -189,7 +203,7 @@ func (c *encoder) message(e Event) int {
 // last ones.
 func encode(events []Event) block {
 	c := newEncoder()
-	sorted := inOrder(events)
+	sorted := InOrder(events)
 	if len(sorted) > PageEvents {
 		kept := slices.DeleteFunc(slices.Clone(sorted), func(e Event) bool { return !pictured(e) })
 		c.left = len(sorted) - len(kept)

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"slices"
 	"time"
 
 	"google.golang.org/protobuf/encoding/protojson"
@@ -17,8 +16,8 @@ import (
 // maxLine bounds one event as text, in bytes.
 const maxLine = 64 << 20
 
-// WriteEvents writes events as JSON lines: the event as protobuf's JSON, with "atNs" before it, the time on the run's axis. The
-// order of fields is that of the schema, so that one run always has the same bytes.
+// WriteEvents writes events as JSON lines: the event as protobuf's JSON, with "atNs" before it, the time on the run's axis, and in later
+// lives of a peer "life". The order of fields is that of the schema, so that one run always has the same bytes.
 func WriteEvents(w io.Writer, events []Event) error {
 	out := bufio.NewWriterSize(w, 1<<16)
 	var line bytes.Buffer
@@ -33,11 +32,14 @@ func WriteEvents(w io.Writer, events []Event) error {
 			return fmt.Errorf("event %d of %q: %w", e.GetSeq(), e.GetNode(), err)
 		}
 		rest := line.Bytes()[1:]
-		comma := ","
-		if rest[0] == '}' {
-			comma = ""
+		head := fmt.Sprintf(`{"atNs":%d`, e.At.Nanoseconds())
+		if e.Life > 0 {
+			head += fmt.Sprintf(`,"life":%d`, e.Life)
 		}
-		if _, err := fmt.Fprintf(out, `{"atNs":%d%s%s`+"\n", e.At.Nanoseconds(), comma, rest); err != nil {
+		if rest[0] != '}' {
+			head += ","
+		}
+		if _, err := fmt.Fprintf(out, "%s%s\n", head, rest); err != nil {
 			return err
 		}
 	}
@@ -67,21 +69,15 @@ func ReadEvents(r io.Reader) ([]Event, error) {
 
 func readEvent(line []byte) (Event, error) {
 	var axis struct {
-		At time.Duration `json:"atNs"`
+		At   time.Duration `json:"atNs"`
+		Life int           `json:"life"`
 	}
 	if err := json.Unmarshal(line, &axis); err != nil {
 		return Event{}, err
 	}
-	e := Event{At: axis.At, Event: &eventv1.Event{}}
+	e := Event{At: axis.At, Life: axis.Life, Event: &eventv1.Event{}}
 	if err := (protojson.UnmarshalOptions{DiscardUnknown: true}).Unmarshal(line, e.Event); err != nil {
 		return Event{}, err
 	}
 	return e, nil
-}
-
-// inOrder are the events by the time on the axis; those of one time, and so those of one peer, keep their order.
-func inOrder(events []Event) []Event {
-	out := slices.Clone(events)
-	slices.SortStableFunc(out, func(a, b Event) int { return int(min(max(a.At-b.At, -1), 1)) })
-	return out
 }

@@ -29,7 +29,7 @@ func Write(r *Run, dir string) error {
 		name  string
 		write func(io.Writer) error
 	}{
-		{FileEvents, func(w io.Writer) error { return WriteEvents(w, inOrder(r.Events)) }},
+		{FileEvents, func(w io.Writer) error { return WriteEvents(w, InOrder(r.Events)) }},
 		{FileRun, func(w io.Writer) error { return writeRun(w, r) }},
 		{FileJUnit, func(w io.Writer) error { return WriteJUnit(w, r) }},
 		{FileTAP, func(w io.Writer) error { return WriteTAP(w, r) }},

@@ -121,7 +121,7 @@ func (g *generator) step(line int, section, text string, from, took time.Duratio
 // finish numbers the events as their peers would have.
 func (g *generator) finish(took time.Duration) *Run {
 	g.run.Duration = took
-	g.run.Events = inOrder(g.run.Events)
+	g.run.Events = InOrder(g.run.Events)
 	seq := map[string]uint64{}
 	for _, e := range g.run.Events {
 		seq[e.GetNode()]++

@@ -67,10 +67,17 @@ func (l *Live) copyOf(r *Run) *Run {
 	return &c
 }
 
-// Event takes an event in. When the page is full, further events are only counted.
+// Event takes an event in, of the life of its peer that was told of last. When the page is full, further events are only counted.
 func (l *Live) Event(e Event) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	begun := 0
+	for _, life := range l.run.Lives {
+		if life.Peer == e.GetNode() {
+			begun++
+		}
+	}
+	e.Life = max(begun-1, 0)
 	l.enc.add(e)
 	l.run.Duration = max(l.run.Duration, e.At)
 	l.changed()

@@ -179,6 +179,8 @@ type Life struct {
 // Event is one event, and when it happened on the run's axis.
 type Event struct {
 	At time.Duration
+	// Life is in which life of the peer: the first is 0. Each numbers its events anew.
+	Life int
 	*eventv1.Event
 }
 

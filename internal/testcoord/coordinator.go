@@ -166,7 +166,7 @@ func New(suite *Suite, opt Options) *Coordinator {
 func (c *Coordinator) newLife(p *peer, process Process) *life {
 	p.view, p.ran, p.output, p.result = view{}, false, "", ""
 	p.life = &life{
-		peer: p, process: process, logFrom: len(p.log), calls: map[uint64]*call{},
+		peer: p, process: process, n: len(p.lives), logFrom: len(p.log), calls: map[uint64]*call{},
 		attached: make(chan struct{}), gone: make(chan struct{}), from: time.Now(),
 	}
 	p.lives = append(p.lives, p.life)
@@ -182,8 +182,9 @@ func (c *Coordinator) take(l *life, e *eventv1.Event) {
 		c.changed(p, nil)
 		return
 	}
-	p.log = append(p.log, entry{e, time.Now()})
-	c.tellEvent(p, e, p.log[len(p.log)-1].at)
+	taken := entry{Event: e, at: time.Now(), life: l.n}
+	p.log = append(p.log, taken)
+	c.tellEvent(p, taken)
 	p.view.fold(e)
 	c.changed(p, e)
 }

@@ -124,7 +124,7 @@ func (c *Coordinator) Log() (log invariant.Log, missed uint64) {
 		p := c.peers[name]
 		missed += p.missed
 		for _, e := range p.log {
-			log.Entries = append(log.Entries, invariant.Entry{Peer: name, At: e.at.Sub(c.start), Event: e.Event})
+			log.Entries = append(log.Entries, c.entryOf(p, e))
 		}
 		for _, l := range p.lives {
 			log.Lives = append(log.Lives, c.recordOf(l, now))

@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"peerlab.example/peerlab/internal/invariant"
-	eventv1 "peerlab.example/peerlab/proto/peerlab/event/v1"
 )
 
 // Observer is told what happens in a run while it happens, for those who show it. Its methods are called under locks of
@@ -39,7 +38,7 @@ func (c *Coordinator) observe(start time.Time) {
 			c.tellLife(l)
 		}
 		for _, e := range c.peers[name].log {
-			c.tellEvent(c.peers[name], e.Event, e.at)
+			c.tellEvent(c.peers[name], e)
 		}
 	}
 }
@@ -65,10 +64,15 @@ func (c *Coordinator) recordOf(l *life, end time.Time) invariant.Life {
 }
 
 // tellEvent tells of an event. The lock is held.
-func (c *Coordinator) tellEvent(p *peer, e *eventv1.Event, at time.Time) {
+func (c *Coordinator) tellEvent(p *peer, e entry) {
 	if c.observed {
-		c.opt.Observer.EventTaken(invariant.Entry{Peer: p.name, At: at.Sub(c.start), Event: e})
+		c.opt.Observer.EventTaken(c.entryOf(p, e))
 	}
+}
+
+// entryOf is an event as others see it. The lock is held.
+func (c *Coordinator) entryOf(p *peer, e entry) invariant.Entry {
+	return invariant.Entry{Peer: p.name, At: e.at.Sub(c.start), Life: e.life, Event: e.Event}
 }
 
 // tellEnded tells of a step that was recorded. The lock of what is recorded is held.

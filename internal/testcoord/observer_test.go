@@ -2,6 +2,7 @@ package testcoord
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -159,4 +160,33 @@ func TestProgressOfTheStart(t *testing.T) {
 			t.Errorf("at the end, progress is %+v", p)
 		}
 	})
+}
+
+// lifeSpy notes of which life events are.
+type lifeSpy struct {
+	spy
+	t *testing.T
+}
+
+func (s *lifeSpy) EventTaken(e invariant.Entry) {
+	var again invariant.Entry
+	data, err := json.Marshal(e)
+	if err != nil || json.Unmarshal(data, &again) != nil || again.Life != e.Life {
+		s.t.Errorf("%+v (%v) is read again as %+v", e, err, again)
+	}
+	s.note(&s.kinds, "%s %d", e.Peer, e.Life)
+}
+
+// TestEventsTellTheirLife starts a peer again, whose events count anew then.
+func TestEventsTellTheirLife(t *testing.T) {
+	t.Parallel()
+	s := &lifeSpy{t: t}
+	l, r, err := run(t, "peers alice bob\nall init\nlab restart bob\nbob init\nlab freeze bob\nlab thaw bob\n", Options{Observer: s}, nil)
+	if err != nil || !r.OK() {
+		t.Fatalf("%v, %+v\n%s", err, r, l.out.String())
+	}
+	slices.Sort(s.kinds)
+	if got, want := strings.Join(slices.Compact(s.kinds), ", "), "alice 0, bob 0, bob 1"; got != want {
+		t.Errorf("there are events of %s, want %s", got, want)
+	}
 }

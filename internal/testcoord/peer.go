@@ -36,7 +36,8 @@ type peer struct {
 
 type entry struct {
 	*eventv1.Event
-	at time.Time // when it arrived
+	at   time.Time // when it arrived
+	life int       // the place of its life in peer.lives
 }
 
 // life is one start of a peer, up to its end.
@@ -59,6 +60,7 @@ type life struct {
 	frozen   bool        // its process is stopped
 	addr     string      // of its gRPC server, as it has said
 	early    bool        // the peer attached by itself, and the run has not begun: that it goes is no failure
+	n        int         // its place in peer.lives
 	logFrom  int         // where in the peer's log it begins
 	seq      uint64      // the last event that arrived
 	calls    map[uint64]*call

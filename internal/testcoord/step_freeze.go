@@ -71,8 +71,9 @@ func (c *Coordinator) fault(l *life, active bool) {
 		Node: l.peer.name, Time: timestamppb.New(now),
 		What: &eventv1.Event_Fault{Fault: &eventv1.Fault{Rule: freezeRule + " " + l.peer.name, Active: active}},
 	}
-	l.peer.log = append(l.peer.log, entry{e, now})
-	c.tellEvent(l.peer, e, now)
+	noted := entry{Event: e, at: now, life: l.n}
+	l.peer.log = append(l.peer.log, noted)
+	c.tellEvent(l.peer, noted)
 	c.changed(l.peer, e)
 }
 

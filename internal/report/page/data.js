@@ -17,7 +17,7 @@ function stepOf(s) {
 
 const log = {
   words: [], messages: [], events: [], left: 0,
-  last: 0, seqs: new Map(), lanes: [], laneOf: new Map(), end: run.us,
+  last: 0, newest: new Map(), lanes: [], laneOf: new Map(), end: run.us,
 };
 
 // Kinds whose first column is a member, with the state that they tell of; and kinds whose first column is a message.
@@ -45,16 +45,18 @@ function takeBlock(b) {
       receivers: m.slice(5).map(word), sent: null, got: [], dropped: [],
     });
   }
-  let late = false;
-  const n = (b.t || []).length;
+  let late = false, before = -Infinity;
+  const n = (b.t || []).length, begins = new Set(b.f || []);
   for (let i = 0; i < n; i++) {
-    const e = { t: log.last + b.t[i], k: word(b.k[i]), n: word(b.n[i]), seq: 0, fresh: b.s[i] < 1, a: b.a[i], b: b.b[i] };
-    late = late || b.t[i] < 0;
+    const e = { t: log.last + b.t[i], k: word(b.k[i]), n: word(b.n[i]), seq: 0, fresh: begins.has(i), a: b.a[i], b: b.b[i] };
     log.last = e.t;
-    const before = log.seqs.get(e.n);
-    e.fresh = e.fresh || before === undefined;
-    e.seq = (before || 0) + b.s[i];
-    log.seqs.set(e.n, e.seq);
+    const own = log.newest.get(e.n);
+    e.seq = (own ? own.seq : 0) + b.s[i];
+    // What happened to one peer stays in its order, whatever its clock says.
+    if (own && e.t < own.t) e.t = own.t;
+    log.newest.set(e.n, e);
+    late = late || e.t < before;
+    before = e.t;
     lane(e.n);
     if (e.t > log.end) log.end = e.t;
     log.events.push(e);
