@@ -1,6 +1,7 @@
 package node
 
 import (
+	"cmp"
 	"context"
 	"crypto/subtle"
 	"net/http"
@@ -76,7 +77,8 @@ func (s *Server) authorizeMember(method string) error {
 	}
 	if s.cfg.Security.operator == "" {
 		return status.Errorf(codes.PermissionDenied,
-			"%s needs the role operator, which nobody has: this service was started with a token and without --operator-token-file", path.Base(method))
+			"%s needs the role operator, which nobody has: this service was started with a token and without %s",
+			path.Base(method), cmp.Or(s.cfg.OperatorSetting, "--operator-token-file"))
 	}
 	return status.Errorf(codes.PermissionDenied,
 		"%s needs the role operator: send the token of operators as authorization: Bearer TOKEN (--operator-token-file)", path.Base(method))

@@ -41,6 +41,8 @@ type ServerConfig struct {
 	Log    zerolog.Logger
 	// OperatorMethods are the full names of the methods that need the role operator when there is a token.
 	OperatorMethods []string
+	// OperatorSetting is what gives the service a token of operators, for errors; empty means --operator-token-file.
+	OperatorSetting string
 	// Limits are none by default.
 	Limits Limits
 	// Observer may be nil.

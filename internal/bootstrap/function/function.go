@@ -107,7 +107,7 @@ func (f *Function) start(store Store) (*instance, error) {
 	service := bootstrap.NewService(store, bootstrap.Options{Log: f.c.Log})
 	server := node.NewServer(node.ServerConfig{
 		Role: "bootstrap", Name: "function", Network: network.System(), Security: f.c.Security, Log: f.c.Log,
-		OperatorMethods: bootstrap.OperatorMethods(),
+		OperatorMethods: bootstrap.OperatorMethods(), OperatorSetting: "a token of operators (functions deploy --operator-secret, or " + EnvOperator + ")",
 	})
 	bootstrapv1.RegisterBootstrapServiceServer(server, service)
 	local, err := server.Local()

@@ -43,22 +43,28 @@ func serve(t *testing.T, c function.Config) string {
 	return server.URL
 }
 
+// dial is a connection to the function at a URL.
+func dial(t *testing.T, url string, s *node.Security) grpc.ClientConnInterface {
+	t.Helper()
+	base, err := gateway.ParseURL(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	client, err := node.HTTPClient(network.System(), s, base)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(client.CloseIdleConnections)
+	return gateway.NewConn(base, client, gateway.ConnOptions{PollInterval: 10 * time.Millisecond})
+}
+
 func TestCalls(t *testing.T) {
 	t.Parallel()
 	for _, stream := range []bool{false, true} {
 		t.Run(fmt.Sprintf("stream %v", stream), func(t *testing.T) {
 			t.Parallel()
 			apitest.Run(t, func(t *testing.T) grpc.ClientConnInterface {
-				base, err := gateway.ParseURL(serve(t, function.Config{Open: inMemory, Stream: stream}))
-				if err != nil {
-					t.Fatal(err)
-				}
-				client, err := node.HTTPClient(network.System(), nil, base)
-				if err != nil {
-					t.Fatal(err)
-				}
-				t.Cleanup(client.CloseIdleConnections)
-				return gateway.NewConn(base, client, gateway.ConnOptions{PollInterval: 10 * time.Millisecond})
+				return dial(t, serve(t, function.Config{Open: inMemory, Stream: stream}), nil)
 			})
 		})
 	}
