@@ -38,7 +38,7 @@ func (c *Chat) Commands() []app.Spec {
 			Name: "chat member-ping", Aliases: []string{"chat memberping"},
 			Summary: "ask one of the others for an answer, as chat ping does; no answer is an error",
 			Example: "chat member-ping bob",
-			Params:  []app.Param{{Name: "name", Kind: app.MemberName}},
+			Params:  []app.Param{{Name: "name", Kind: app.Word, Complete: c.otherNames}},
 			Flags:   []app.Flag{pingTimeout},
 			Run:     c.memberPing,
 		},

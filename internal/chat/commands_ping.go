@@ -100,3 +100,17 @@ func (r *run) others() []*session {
 	}
 	return out
 }
+
+// otherNames offers those that can be asked.
+func (c *Chat) otherNames() []app.Suggestion {
+	r := c.running()
+	if r == nil {
+		return nil
+	}
+	var out []app.Suggestion
+	for _, s := range r.others() {
+		m := s.member()
+		out = append(out, app.Suggestion{Text: m.Name, Description: string(m.State)})
+	}
+	return out
+}

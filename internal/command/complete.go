@@ -144,10 +144,10 @@ func (t *Table) argument(spec *app.Spec, words []Word, prefix string, live Live)
 			offers = append(offers, app.Suggestion{Text: lead + q, Description: s.Description})
 		}
 	}
-	for _, s := range t.values(at.kind, at.values, prefix, live) {
+	for _, s := range t.values(at, prefix, live) {
 		offer(s)
 	}
-	if at.complete != nil {
+	if at.complete != nil && (at.kind != app.CommandName || len(at.begun) == 0) {
 		for _, s := range t.asking.ask(at.owner, at.complete) {
 			offer(s)
 		}
@@ -170,8 +170,9 @@ type place struct {
 	kind     app.Kind // "" when no value is expected
 	values   []string
 	complete func() []app.Suggestion
-	owner    any  // of complete: a *app.Param or *app.Flag
-	flags    bool // whether a flag may stand there
+	owner    any    // of complete: a *app.Param or *app.Flag
+	begun    []Word // the words that a repeated parameter has already
+	flags    bool   // whether a flag may stand there
 }
 
 // ofFlag is where the value of a flag is.
@@ -181,11 +182,12 @@ func ofFlag(f *app.Flag) place {
 
 // position finds what the word after words is: the value of a flag, or a parameter.
 func position(spec *app.Spec, words []Word) place {
-	next, begun := 0, false // the parameter, and whether a repeated one has a word already
-	var before []string     // the words that are values of parameters
+	next := 0           // the parameter
+	var begun []Word    // the words that it has already; only a repeated one has any
+	var before []string // the words that are values of parameters before it
 	for i := 0; i < len(words); i++ {
 		f := findFlag(spec, words[i].Text)
-		if words[i].Quoted || begun && isRest(spec.Params[next]) {
+		if words[i].Quoted || len(begun) > 0 && isRest(spec.Params[next]) {
 			f = nil
 		}
 		switch {
@@ -193,9 +195,9 @@ func position(spec *app.Spec, words []Word) place {
 			if i++; i == len(words) {
 				return ofFlag(f)
 			}
-		case f != nil || !words[i].Quoted && strings.HasPrefix(words[i].Text, "--") && !begun:
+		case f != nil || !words[i].Quoted && strings.HasPrefix(words[i].Text, "--") && len(begun) == 0:
 		case next < len(spec.Params) && spec.Params[next].Repeated:
-			begun = true
+			begun = append(begun, words[i])
 		case next < len(spec.Params):
 			next++
 			before = append(before, words[i].Text)
@@ -209,7 +211,7 @@ func position(spec *app.Spec, words []Word) place {
 	if p.CompleteAfter != nil {
 		complete = func() []app.Suggestion { return p.CompleteAfter(before) }
 	}
-	return place{kind: p.Kind, values: p.Values, complete: complete, owner: p, flags: !begun || !isRest(*p)}
+	return place{kind: p.Kind, values: p.Values, complete: complete, owner: p, begun: begun, flags: len(begun) == 0 || !isRest(*p)}
 }
 
 // findFlag returns the flag that is written --NAME or -N, or nil.
@@ -223,11 +225,11 @@ func findFlag(spec *app.Spec, text string) *app.Flag {
 }
 
 // values are the offers for a kind of argument.
-func (t *Table) values(kind app.Kind, values []string, prefix string, live Live) []app.Suggestion {
+func (t *Table) values(at place, prefix string, live Live) []app.Suggestion {
 	var out []app.Suggestion
-	switch kind {
+	switch at.kind {
 	case app.Enum:
-		for _, v := range values {
+		for _, v := range at.values {
 			out = append(out, app.Suggestion{Text: v})
 		}
 	case app.Bool:
@@ -246,9 +248,7 @@ func (t *Table) values(kind app.Kind, values []string, prefix string, live Live)
 			out = live.Files(prefix)
 		}
 	case app.CommandName:
-		for _, s := range t.specs {
-			out = append(out, app.Suggestion{Text: strings.ReplaceAll(s.Name, " ", ""), Description: s.Summary})
-		}
+		out = t.command(at.begun, prefix)
 	case app.Text, app.Word, app.Int, app.Duration, app.Addr, app.Line, app.Raw:
 	}
 	return out

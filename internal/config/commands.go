@@ -49,6 +49,24 @@ func (c commands) fields() []app.Suggestion {
 	return out
 }
 
+// settable offers those that can change while the peer runs, be it only before member start.
+func (c commands) settable() []app.Suggestion {
+	var out []app.Suggestion
+	values := c.runtime.peek()
+	for _, f := range c.table.fields {
+		s := app.Suggestion{Text: f.Key, Description: values.Get(f.Key)}
+		switch f.Live {
+		case AtStart:
+			continue
+		case WhileStopped:
+			s.Description += " (changes " + string(f.Live) + ")"
+		case Always:
+		}
+		out = append(out, s)
+	}
+	return out
+}
+
 // offers are the values for the field that was typed before.
 func (c commands) offers(before []string) []app.Suggestion {
 	if len(before) == 0 {
@@ -118,7 +136,7 @@ func (c commands) set() app.Spec {
 			"a restart, and changes nothing.",
 		Example: c.group + " set log-level debug",
 		Params: []app.Param{
-			{Name: "field", Kind: app.Word, Complete: c.fields},
+			{Name: "field", Kind: app.Word, Complete: c.settable},
 			{Name: "value", Kind: app.Word, CompleteAfter: c.offers},
 		},
 		Run: func(_ context.Context, env *app.Env, args app.Args) (any, error) {

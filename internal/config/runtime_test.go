@@ -311,3 +311,33 @@ func TestCompletion(t *testing.T) {
 		}
 	}
 }
+
+// What can change only at a start is shown, and not offered to be set.
+func TestSettableFields(t *testing.T) {
+	t.Parallel()
+	var fields []Field
+	for key, live := range map[string]Live{"name": AtStart, "limit": WhileStopped, "level": Always} {
+		fields = append(fields, Field{Key: key, Kind: app.Text, Default: "x", Summary: "what it is", Live: live, Group: "all"})
+	}
+	table, err := New("test", fields, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	values, err := table.Resolve()
+	if err != nil {
+		t.Fatal(err)
+	}
+	commands, err := command.New(NewRuntime(values).Commands()...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line, want := range map[string][]app.Suggestion{
+		"config set ":   {{Text: "level", Description: "x"}, {Text: "limit", Description: "x (changes before member start)"}},
+		"config show n": {{Text: "name", Description: "x"}},
+	} {
+		offers, _ := commands.Complete(line, len(line), command.Live{})
+		if d := cmp.Diff(want, offers); d != "" {
+			t.Errorf("%q:\n%s", line, d)
+		}
+	}
+}

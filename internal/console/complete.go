@@ -8,6 +8,7 @@ import (
 
 	"peerlab.example/peerlab/app"
 	"peerlab.example/peerlab/internal/command"
+	"peerlab.example/peerlab/internal/event"
 )
 
 // Complete offers what could stand at the cursor: what the engine knows, and variables, aliases and files.
@@ -43,6 +44,9 @@ func (s *Session) Complete(ctx context.Context, line string, cursor int) (offers
 			}
 			return offers, start
 		}
+	}
+	if at := strings.LastIndexByte(head[start:], ','); at >= 0 && len(words) > 1 && words[0].Text == "events" && words[1].Text == "on" {
+		return offerMoreKinds(head[start:start+at+1], head[start+at+1:]), start
 	}
 	if len(words) == 1 && (words[0].Text == "unset" || words[0].Text == "unalias") {
 		return s.offerOwn(words[0].Text, head[start:]), start
@@ -99,6 +103,19 @@ func (s *Session) offerOwn(command, prefix string) []app.Suggestion {
 			out = append(out, app.Suggestion{Text: name, Description: s.vars[name]})
 		}
 	}
+	return out
+}
+
+// offerMoreKinds offers the kinds of events behind those that a word names already.
+func offerMoreKinds(named, prefix string) []app.Suggestion {
+	before := strings.Split(strings.TrimPrefix(named, "kind="), ",")
+	var out []app.Suggestion
+	for kind, fields := range event.Kinds() {
+		if strings.HasPrefix(kind, prefix) && !slices.Contains(before, kind) {
+			out = append(out, app.Suggestion{Text: named + kind, Description: strings.Join(fields, ", ")})
+		}
+	}
+	slices.SortFunc(out, func(a, b app.Suggestion) int { return strings.Compare(a.Text, b.Text) })
 	return out
 }
 

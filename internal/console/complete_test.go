@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"peerlab.example/peerlab/internal/command"
@@ -52,6 +53,32 @@ func TestCompleteFiles(t *testing.T) {
 			if start != len(before) || !slices.Equal(got, want) {
 				t.Errorf("%q: offers %q from %d, want %q", line, got, start, want)
 			}
+		}
+	}
+}
+
+// A second kind is offered behind a comma, and none twice; each is taken.
+func TestCompleteKindsOfEvents(t *testing.T) {
+	t.Parallel()
+	b, _, _ := newTestBackend(t)
+	for line, want := range map[string][]string{
+		"events on kind=join":             {"kind=joined"},
+		"events on kind=joined,le":        {"kind=joined,left"},
+		"events on kind=joined,left,lost": {"kind=joined,left,lost"},
+		"events on left kind=left,joi":    {"kind=left,joined"},
+		"events on joined,jo":             nil,
+		"events off kind=joined,le":       nil,
+	} {
+		offers, _ := b.Complete(context.Background(), line, len(line))
+		var got []string
+		for _, o := range offers {
+			got = append(got, o.Text)
+			if err := knownKinds(strings.Split(strings.TrimPrefix(o.Text, "kind="), ",")); err != nil {
+				t.Errorf("%q: offers %q: %v", line, o.Text, err)
+			}
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%q: offers %q, want %q", line, got, want)
 		}
 	}
 }

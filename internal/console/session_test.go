@@ -222,7 +222,9 @@ func TestSessionComplete(t *testing.T) {
 		{"events on kind=jo", []string{"kind=joined"}, 10},
 		{"unset wh", []string{"who", "whom"}, 6},
 		{"unalias ", []string{"ml"}, 8},
-		{"help memb", []string{"member", "memberinfo", "memberlist"}, 5},
+		{"help memb", []string{"member"}, 5},
+		{"help member li", []string{"list"}, 12},
+		{"help member list ", nil, 17},
 	} {
 		offers, start := s.Complete(context.Background(), tt.line, len(tt.line))
 		var got []string

@@ -34,7 +34,7 @@ func BenchmarkCompleteSetting(b *testing.B) {
 	const line = "config set "
 	b.ReportAllocs()
 	for b.Loop() {
-		if offers, _ := table.Complete(line, len(line), command.Live{}); len(offers) < 30 {
+		if offers, _ := table.Complete(line, len(line), command.Live{}); len(offers) < 20 {
 			b.Fatalf("%d offers", len(offers))
 		}
 	}

@@ -36,7 +36,9 @@ func Table(apps []func() app.App) (*command.Table, error) {
 	if err != nil {
 		return nil, err
 	}
-	table, err := command.New(slices.Concat(p.Commands(), settingCommands(settings), console.NewBuiltins(nil).Specs())...)
+	builtins := console.NewBuiltins(nil)
+	table, err := command.New(slices.Concat(p.Commands(), settingCommands(settings), builtins.Specs())...)
+	builtins.Bind(table)
 	table.Metrics = p.Metrics()
 	return table, errors.Join(err, p.Close())
 }
