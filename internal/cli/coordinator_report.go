@@ -132,7 +132,7 @@ func headOf(suite *testcoord.Suite, h *how, start time.Time) *report.Run {
 
 func stepOf(s testcoord.StepRecord) report.Step {
 	return report.Step{
-		File: s.File, Line: s.Line, Text: s.Text, Section: s.Section, Status: statusOf(s.Status),
+		File: s.File, Line: s.Line, Text: s.Text, Round: s.Round, Section: s.Section, Status: statusOf(s.Status),
 		Start: s.Start, Duration: s.Duration, Err: s.Err, Details: s.Details,
 	}
 }

@@ -27,7 +27,7 @@ func (r *Run) cases() []testCase {
 	group := orElse(r.Suite, r.File)
 	for _, s := range r.Steps {
 		out = append(out, testCase{
-			name: fmt.Sprintf("%d: %s", s.Line, s.Text), group: orElse(s.Section, group), file: orElse(s.File, r.File),
+			name: fmt.Sprintf("%d: %s", s.Line, s.Name()), group: orElse(s.Section, group), file: orElse(s.File, r.File),
 			line: s.Line, status: s.Status, duration: s.Duration, err: s.Err, details: s.Details,
 		})
 	}

@@ -261,6 +261,7 @@ func shortSteps(steps []Step) []Step {
 
 func (s Step) short() Step {
 	s.Text, s.Section, s.Err = shorten(command.Clean(s.Text)), shorten(command.Clean(s.Section)), shorten(command.Clean(s.Err))
+	s.Round = shorten(command.Clean(s.Round))
 	s.File, s.Details = "", nil
 	return s
 }

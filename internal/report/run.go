@@ -75,6 +75,8 @@ type Step struct {
 	File string `json:"file,omitempty"`
 	Line int    `json:"line"`
 	Text string `json:"text"`
+	// Round is which rounds of the repeats around it, such as "i=2/3"; empty outside of them.
+	Round string `json:"round,omitempty"`
 	// Section is the title of the section it stands in, or empty.
 	Section  string        `json:"section,omitempty"`
 	Status   Status        `json:"status"`
@@ -83,6 +85,14 @@ type Step struct {
 	// Err says why it failed, or why it was skipped; Details are the lines below that.
 	Err     string   `json:"error,omitempty"`
 	Details []string `json:"details,omitempty"`
+}
+
+// Name is the text, with the round that tells it from others of the same line.
+func (s Step) Name() string {
+	if s.Round == "" {
+		return s.Text
+	}
+	return s.Text + " (" + s.Round + ")"
 }
 
 // Problem is what went wrong outside of steps, such as a peer that died. It fails the run.

@@ -12,7 +12,8 @@ if (run.sections.length === 0) {
 }
 
 function stepOf(s) {
-  return { line: s.line, text: s.text, section: s.section || "", status: s.status, from: s.start_ns / 1e3, took: s.duration_ns / 1e3, err: s.error || "" };
+  const text = s.round ? `${s.text} (${s.round})` : s.text;
+  return { line: s.line, text, section: s.section || "", status: s.status, from: s.start_ns / 1e3, took: s.duration_ns / 1e3, err: s.error || "" };
 }
 
 const log = {
