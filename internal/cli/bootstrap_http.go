@@ -30,17 +30,28 @@ func startHTTP(ctx context.Context, c bootstrapConfig, b *bootstrapNode) (*boots
 		return nil, errors.Join(err, local.Close())
 	}
 	mux := http.NewServeMux()
-	mux.Handle("/", h)
+	mux.Handle("/", admitted(b.server, h))
 	mux.Handle("GET /healthz", b.watchdog.Handler())
 	mux.Handle("GET /livez", node.Alive())
 	if c.metrics != nil {
-		mux.Handle("GET /metrics", c.security.Guard(c.metrics.Handler()))
+		mux.Handle("GET /metrics", admitted(b.server, c.security.Guard(c.metrics.Handler())))
 	}
 	s, err := node.StartHTTP(ctx, c.network, c.security, "--http", c.http, mux, c.log)
 	if err != nil {
 		return nil, errors.Join(err, local.Close())
 	}
 	return &bootstrapHTTP{server: s, close: local.Close}, nil
+}
+
+// admitted takes each request from the rates, also one that never becomes a call: the rate comes before the token.
+func admitted(server *node.Server, h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		if err := server.Admit(req.RemoteAddr); err != nil {
+			gateway.WriteError(w, err)
+			return
+		}
+		h.ServeHTTP(w, req)
+	})
 }
 
 // note tells a user where HTTP/JSON is; nothing if it is nowhere.

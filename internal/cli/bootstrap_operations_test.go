@@ -102,6 +102,46 @@ func TestHealthFollowsTheStore(t *testing.T) {
 	}
 }
 
+// TestEveryRequestHasARate asks for all that the address of --http has: what is refused, or is no call, counts as well, and
+// what is a call counts once.
+func TestEveryRequestHasARate(t *testing.T) {
+	t.Parallel()
+	security, err := node.LoadSecurity(node.SecurityConfig{Token: "a token of sixteen bytes"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		path    string
+		limited bool
+	}{{"/metrics", true}, {"/v1/list", true}, {"/v1/list?grop=a", true}, {"/nothing", true}, {"/healthz", false}, {"/livez", false}} {
+		t.Run(tt.path, func(t *testing.T) {
+			t.Parallel()
+			const rate = 20
+			b, err := startBootstrap(t.Context(), bootstrapConfig{
+				listen: "127.0.0.1:0", http: "127.0.0.1:0", store: memory.New(10), network: network.System(), log: zerolog.Nop(), metrics: metrics.New(),
+				security: security, operations: operations{limits: node.Limits{MaxRate: rate}},
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = b.Close() }()
+			refused := false
+			for i := range 3000 {
+				code, _ := get(t.Context(), t, b.http.server.URL()+tt.path)
+				if refused = code == http.StatusTooManyRequests; refused && i < rate {
+					t.Errorf("request %d is refused already", i+1)
+				}
+				if refused || !tt.limited && i > 10*rate {
+					break
+				}
+			}
+			if refused != tt.limited {
+				t.Errorf("a flood of requests is refused: %v, want %v", refused, tt.limited)
+			}
+		})
+	}
+}
+
 func get(ctx context.Context, t *testing.T, url string) (code int, text string) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)

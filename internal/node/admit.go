@@ -7,11 +7,13 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/peer"
 	"google.golang.org/grpc/status"
 )
 
 // Every call passes the rate first, so that tokens cannot be guessed at speed, then the question who
-// may call, and then the size of what is sent. Health answers everybody.
+// may call, and then the size of what is sent. Health answers everybody. A call through Local has passed the rate as a
+// request, by Admit.
 
 func isHealth(method string) bool {
 	return strings.HasPrefix(method, "/"+grpc_health_v1.Health_ServiceDesc.ServiceName+"/")
@@ -48,8 +50,10 @@ func (s *Server) admit(ctx context.Context, method string) error {
 	if isHealth(method) {
 		return nil
 	}
-	if err := s.limits.call(ctx); err != nil {
-		return err
+	if p, ok := peer.FromContext(ctx); !ok || !isLocal(p.Addr) {
+		if err := s.limits.call(clientOf(ctx)); err != nil {
+			return err
+		}
 	}
 	if err := s.authorize(ctx, method); err != nil {
 		return err
@@ -59,6 +63,11 @@ func (s *Server) admit(ctx context.Context, method string) error {
 	}
 	return nil
 }
+
+// Admit takes one request from the rates, which it shares with calls. What serves another protocol beside the server asks
+// for each request but those for health, before anything else; remote is host:port of the client. The error is that of
+// a call beyond a limit.
+func (s *Server) Admit(remote string) error { return s.limits.call(clientKey(remote)) }
 
 // sized is a stream whose messages have a limit.
 type sized struct {

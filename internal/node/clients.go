@@ -5,11 +5,9 @@ import (
 	"context"
 	"net"
 	"net/netip"
-	"strings"
 	"sync"
 
 	"golang.org/x/time/rate"
-	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/peer"
 )
 
@@ -54,22 +52,13 @@ func (c *clients) of(key string) *rate.Limiter {
 	return r
 }
 
-// clientOf names the client of a call by its address. What stands before the server in this process tells the
-// address of its own client as the last element of x-forwarded-for; from anybody else that is hearsay.
+// clientOf names the client of a call by its address. What a call says of itself, as in x-forwarded-for, is hearsay.
 func clientOf(ctx context.Context) string {
 	p, ok := peer.FromContext(ctx)
 	if !ok {
 		return "unknown"
 	}
-	if !isLocal(p.Addr) {
-		return clientKey(p.Addr.String())
-	}
-	forwarded := metadata.ValueFromIncomingContext(ctx, "x-forwarded-for")
-	if len(forwarded) == 0 {
-		return "this process"
-	}
-	all := forwarded[len(forwarded)-1]
-	return clientKey(strings.TrimSpace(all[strings.LastIndexByte(all, ',')+1:]))
+	return clientKey(p.Addr.String())
 }
 
 // clientKey is the address without its port. An IPv6 address stands for its network of 64 bits, all of

@@ -1,7 +1,6 @@
 package node
 
 import (
-	"context"
 	"fmt"
 	"sync/atomic"
 	"time"
@@ -71,9 +70,8 @@ func newLimiter(l Limits, hit func(limit string)) *limiter {
 
 // call takes one call from the rates, that of its client first: what one client has too much must not
 // use up what there is for all.
-func (l *limiter) call(ctx context.Context) error {
+func (l *limiter) call(client string) error {
 	if l.clients != nil {
-		client := clientOf(ctx)
 		if wait := take(l.clients.of(client)); wait > 0 {
 			return l.exceeded(limitRate, wait, fmt.Sprintf("%s made more than %d calls a second", client, l.limits.MaxRate))
 		}

@@ -17,7 +17,8 @@ const localBuffer = 256 << 10
 
 // Local returns a connection to the server inside this process, for what puts another protocol before
 // it. All interceptors see its calls, tokens are checked as on any other, and there is no TLS on
-// it. It is the caller's to close, before the server.
+// it. Its calls are not taken from the rates: whoever puts a protocol before the server asks Admit. It is the caller's to
+// close, before the server.
 func (s *Server) Local() (*grpc.ClientConn, error) {
 	l := bufconn.Listen(localBuffer)
 	conn, err := grpc.NewClient("passthrough:///local",

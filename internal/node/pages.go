@@ -14,7 +14,7 @@ func (s *Security) GuardPages(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		_, token, ok := req.BasicAuth()
 		if !ok {
-			token = strings.TrimPrefix(req.Header.Get("Authorization"), "Bearer ")
+			token = bearerOf(req)
 		}
 		if token = strings.TrimSpace(token); !is(token, s.token) && !is(token, s.operator) {
 			w.Header().Set("WWW-Authenticate", `Basic realm="the token of this lab is the password", charset="UTF-8"`)

@@ -36,7 +36,7 @@ func (s *Security) Guard(h http.Handler) http.Handler {
 		return h
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
-		token := strings.TrimSpace(strings.TrimPrefix(req.Header.Get("Authorization"), "Bearer "))
+		token := bearerOf(req)
 		if !is(token, s.token) && !is(token, s.operator) {
 			w.Header().Set("WWW-Authenticate", "Bearer")
 			http.Error(w, "send the token of this lab as Authorization: Bearer TOKEN", http.StatusUnauthorized)
@@ -44,6 +44,15 @@ func (s *Security) Guard(h http.Handler) http.Handler {
 		}
 		h.ServeHTTP(w, req)
 	})
+}
+
+// bearerOf is the token of a request; empty if it has none, or says that what it has is something else.
+func bearerOf(req *http.Request) string {
+	scheme, token, _ := strings.Cut(req.Header.Get("Authorization"), " ")
+	if !strings.EqualFold(scheme, "Bearer") {
+		return ""
+	}
+	return strings.TrimSpace(token)
 }
 
 // is compares in constant time. An empty secret is nobody's.

@@ -145,3 +145,28 @@ func TestTokensThatDefeatRolesAreRefused(t *testing.T) {
 		}
 	}
 }
+
+// TestGuard has what stands beside the calls take the same tokens, in the same form.
+func TestGuard(t *testing.T) {
+	t.Parallel()
+	h := load(t, SecurityConfig{Token: labToken, OperatorToken: operatorToken}).Guard(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusNoContent)
+	}))
+	for header, want := range map[string]int{
+		"":                               401,
+		"Bearer ":                        401,
+		"Bearer anything, 16 bytes":      401,
+		labToken:                         401, // a scheme has to be there, as gRPC has it
+		"Basic " + labToken:              401,
+		"Bearer " + labToken:             204,
+		"bearer " + operatorToken + "\t": 204,
+	} {
+		req := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/metrics", nil)
+		req.Header.Set("Authorization", header)
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, req)
+		if w.Code != want || (w.Header().Get("WWW-Authenticate") == "Bearer") != (want == 401) {
+			t.Errorf("%q: %d, want %d", header, w.Code, want)
+		}
+	}
+}
