@@ -1,6 +1,7 @@
 package command
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"unicode/utf8"
@@ -14,8 +15,8 @@ func Synopsis(s *app.Spec) string {
 	b.WriteString(s.Name)
 	for _, p := range s.Params {
 		name := strings.ToUpper(p.Name)
-		if p.Kind == app.Enum {
-			name = strings.Join(p.Values, "|")
+		if values := fewValues(p.Kind, p.Values); values != "" {
+			name = values
 		}
 		if p.Repeated || takesLine(p) {
 			name += "…"
@@ -28,11 +29,22 @@ func Synopsis(s *app.Spec) string {
 	for _, f := range s.Flags {
 		b.WriteString(" [" + flagName(f))
 		if f.Kind != app.Bool {
-			b.WriteString(" " + strings.ToUpper(string(f.Kind)))
+			b.WriteString(" " + cmp.Or(fewValues(f.Kind, f.Values), strings.ToUpper(string(f.Kind))))
 		}
 		b.WriteString("]")
 	}
 	return b.String()
+}
+
+// mostValues is how many values a synopsis names; what has more is named by itself, and completion tells of the values.
+const mostValues = 8
+
+// fewValues are the values of an Enum, if there are so few that a synopsis can name them.
+func fewValues(kind app.Kind, values []string) string {
+	if kind != app.Enum || len(values) > mostValues {
+		return ""
+	}
+	return strings.Join(values, "|")
 }
 
 // flagName is how a flag is written.

@@ -84,7 +84,7 @@ func TestHelpTexts(t *testing.T) {
 	if got := table.Overview("chat"); got != "chat\n  msg TEXT…            send\n" {
 		t.Errorf("group chat: %q", got)
 	}
-	const want = `member list [--state ENUM] [--long]
+	const want = `member list [--state alive|lost] [--long]
   list the members
 
   --state          only these (default alive)

@@ -297,3 +297,26 @@ func TestNearest(t *testing.T) {
 		t.Error("a huge word is near something")
 	}
 }
+
+// A synopsis names the values where they are few, and stays readable where they are many.
+func TestSynopsisOfValues(t *testing.T) {
+	t.Parallel()
+	many := make([]string, mostValues+1)
+	for i := range many {
+		many[i] = fmt.Sprint("v", i)
+	}
+	s := &app.Spec{
+		Name: "paint",
+		Params: []app.Param{
+			{Name: "wall", Kind: app.Enum, Values: []string{"left", "right"}},
+			{Name: "colour", Kind: app.Enum, Values: many, Optional: true, Repeated: true},
+		},
+		Flags: []app.Flag{
+			{Name: "coat", Kind: app.Enum, Values: []string{"one", "two"}}, {Name: "gloss", Kind: app.Enum, Values: many},
+			{Name: "wait", Kind: app.Duration}, {Name: "dry", Kind: app.Bool},
+		},
+	}
+	if got, want := Synopsis(s), "paint left|right [COLOUR…] [--coat one|two] [--gloss ENUM] [--wait DURATION] [--dry]"; got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+}
