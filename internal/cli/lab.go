@@ -143,7 +143,8 @@ func (l *peerProcess) run(ctx context.Context) error {
 		return l.attach(ctx)
 	}
 	if l.interactive() || f.noConsole {
-		l.output.Println(fmt.Sprintf("peer %s serves gRPC on %s", l.Peer.Name(), l.Peer.Addr()))
+		// On standard output in any case: whoever starts peers waits for it.
+		_, _ = fmt.Fprintf(l.output.Command(), "peer %s serves gRPC on %s\n", l.Peer.Name(), l.Peer.Addr())
 	}
 	if f.init == "yes" && !l.interactive() {
 		if err := l.init(ctx); err != nil {
@@ -165,9 +166,10 @@ func (l *peerProcess) run(ctx context.Context) error {
 	return l.script(ctx, func() error { return runLines(ctx, l.Session, l.output, l.std.In, f.exec, f.file) })
 }
 
-// init is the command init, with the exit code that the command line promises.
+// init is the command init, with the exit code that the command line promises. Nobody has typed it, so that what it tells can
+// be muted.
 func (l *peerProcess) init(ctx context.Context) error {
-	o := l.Executor.Execute(ctx, "init", &app.Env{Out: l.output.Command()})
+	o := l.Executor.Execute(ctx, "init", &app.Env{Out: l.output.Aside()})
 	return initError(ctx, o.Err)
 }
 

@@ -30,7 +30,7 @@ func (l *peerProcess) attach(ctx context.Context) error {
 	attached := false
 	tell := func() {
 		attached = true
-		l.output.Println(fmt.Sprintf("peer %s serves gRPC on %s, attached to the coordinator at %s", l.Peer.Name(), l.Peer.Addr(), addr))
+		_, _ = fmt.Fprintf(l.output.Command(), "peer %s serves gRPC on %s, attached to the coordinator at %s\n", l.Peer.Name(), l.Peer.Addr(), addr)
 	}
 	until := time.Now().Add(l.flags.coordinatorTimeout)
 	for {

@@ -65,11 +65,27 @@ type feed struct {
 	mu     sync.Mutex
 	cancel context.CancelFunc // guarded by mu; nil when it does not run
 	done   chan struct{}      // guarded by mu; closed when it has ended
+	kinds  []string           // guarded by mu; of the events; none means all
+}
+
+// showing says whether it runs, and for which kinds.
+func (f *feed) showing() (on bool, kinds []string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.cancel == nil {
+		return false, nil
+	}
+	select {
+	case <-f.done:
+		return false, nil
+	default:
+		return true, f.kinds
+	}
 }
 
 // start replaces what runs. begin returns what is to run, in a goroutine of its own; both end with the ctx that they are given.
-// parent bounds begin alone.
-func (f *feed) start(parent context.Context, begin func(ctx context.Context) (run func(), err error)) error {
+// parent bounds begin alone. kinds are for showing.
+func (f *feed) start(parent context.Context, kinds []string, begin func(ctx context.Context) (run func(), err error)) error {
 	ctx, cancel := context.WithCancel(context.Background())
 	detach := context.AfterFunc(parent, cancel)
 	run, err := begin(ctx)
@@ -88,7 +104,7 @@ func (f *feed) start(parent context.Context, begin func(ctx context.Context) (ru
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.end()
-	f.cancel, f.done = cancel, done
+	f.cancel, f.done, f.kinds = cancel, done, kinds
 	return nil
 }
 
@@ -115,7 +131,7 @@ func (s *Session) showEvents(ctx context.Context, kinds []string) error {
 	if s.cfg.Events == nil {
 		return errNoEvents
 	}
-	return s.feed.start(ctx, func(ctx context.Context) (func(), error) {
+	return s.feed.start(ctx, kinds, func(ctx context.Context) (func(), error) {
 		next, err := s.cfg.Events(ctx, kinds)
 		return func() {
 			err := s.showAll(next, func(e *eventv1.Event) string { return eventLine(e, s.Format()) })
@@ -143,7 +159,7 @@ func (s *Session) showAll(next EventStream, line func(*eventv1.Event) string) er
 // FollowShown shows the lines that the peer shows its own user, such as messages of others, until Close: a console elsewhere
 // has them from nowhere else. ctx bounds only the beginning. It begins anew when the peer was gone for a while.
 func (s *Session) FollowShown(ctx context.Context) error {
-	return s.shown.start(ctx, func(ctx context.Context) (func(), error) {
+	return s.shown.start(ctx, []string{"shown"}, func(ctx context.Context) (func(), error) {
 		next, err := s.cfg.Events(ctx, []string{"shown"})
 		return func() {
 			for ctx.Err() == nil {

@@ -46,6 +46,10 @@ func TestEventsOnAndOff(t *testing.T) {
 		}
 		do("events on kind=of-an-application")
 		do("events on kind=joined,left")
+		var told bytes.Buffer
+		if o := s.Execute(t.Context(), "events", &told); o.Err != nil || told.String() != "events  on\nkinds   joined,left\n" {
+			t.Errorf("events tells %q, %v", told.String(), o.Err)
+		}
 		log.Emit(joined("bob"))
 		log.Emit(shownLine("hello"))
 		synctest.Wait()
@@ -81,7 +85,7 @@ func TestFollowShownElsewhere(t *testing.T) {
 	}
 	defer func() { _ = conn.Close() }()
 	lines := make(chan string, 10)
-	out := NewOutput(newLineWriter(func(line string) { lines <- line }), &bytes.Buffer{})
+	out := NewOutput(&bytes.Buffer{}, newLineWriter(func(line string) { lines <- line }))
 	s := NewSession(SessionConfig{Output: out, Events: ClientEvents(eventv1.NewEventServiceClient(conn))})
 	defer s.Close()
 	log.Emit(shownLine("before"))

@@ -158,7 +158,7 @@ func TestResultsAlone(t *testing.T) {
 	}
 	o.Println("a message")
 	table := "[{\"name\":\"alice\"},{\"name\":\"bob\"}]\n"
-	if want := "before\n" + table + table; out.String() != want {
+	if want := table + table; out.String() != want {
 		t.Errorf("standard output %q, want %q", out.String(), want)
 	}
 	for _, note := range []string{"part of a line", "error: it failed", "took ", "note", "a message"} {

@@ -39,6 +39,7 @@ type Terminal interface {
 // called from any goroutine.
 type Output struct {
 	out, err    io.Writer
+	read        bool // whether a program reads out: it is no terminal
 	errTerminal bool // whether err is a terminal
 	oneTerminal bool // whether out and err are the same terminal
 
@@ -46,13 +47,14 @@ type Output struct {
 	screen Screen     // guarded by mu; nil when there is no live prompt
 	muted  bool       // guarded by mu
 	unseen int        // guarded by mu; lines since muted
-	bare   bool       // guarded by mu; standard output is for results alone
+	bare   bool       // guarded by mu; standard output is for results alone, be it a terminal
 }
 
 // NewOutput makes an Output over standard output and standard error.
 func NewOutput(out, err io.Writer) *Output {
 	o := &Output{out: out, err: err}
 	outFile, ok1 := out.(*os.File)
+	o.read = !ok1 || !xterm.IsTerminal(int(outFile.Fd()))
 	errFile, ok2 := err.(*os.File)
 	o.errTerminal = ok2 && xterm.IsTerminal(int(errFile.Fd()))
 	if ok1 && o.errTerminal {
@@ -81,6 +83,13 @@ func (o *Output) Terminal() Terminal {
 	return t
 }
 
+// Muted reports whether Println keeps its lines back, and how many it has.
+func (o *Output) Muted() (on bool, unseen int) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.muted, o.unseen
+}
+
 // Mute keeps back what Println would show, or ends that and returns how many lines were not shown.
 func (o *Output) Mute(on bool) (unseen int) {
 	o.mu.Lock()
@@ -90,29 +99,33 @@ func (o *Output) Mute(on bool) (unseen int) {
 	return unseen
 }
 
-// ResultsAlone sends what Println shows to standard error, where there is no prompt: standard output is read by a program.
+// ResultsAlone is for results that are not for people: nothing else goes to standard output then, be it a terminal.
 func (o *Output) ResultsAlone(on bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.bare = on
 }
 
-// Println shows one line, without control characters, unless the user wants quiet. It does not wait for a prompt.
+// Println shows one line that comes by itself, without control characters, unless the user wants quiet. Where standard output is
+// read by a program it goes to standard error, so that results stay alone. It does not wait for a prompt.
 func (o *Output) Println(line string) {
 	o.mu.Lock()
-	muted, bare := o.muted, o.bare && o.screen == nil
+	muted, aside := o.muted, (o.bare || o.read) && o.screen == nil
 	if muted {
 		o.unseen++
 	}
 	o.mu.Unlock()
 	switch {
 	case muted:
-	case bare:
+	case aside:
 		o.errLine(command.Clean(line), false)
 	default:
 		o.line(command.Clean(line), false)
 	}
 }
+
+// Aside is a writer whose lines are shown as by Println.
+func (o *Output) Aside() *LineWriter { return newLineWriter(o.Println) }
 
 func (o *Output) line(line string, wait bool) {
 	o.mu.Lock()

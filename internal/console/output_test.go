@@ -37,11 +37,11 @@ func TestOutputCleansAndSplits(t *testing.T) {
 	w.Flush()
 	w.Flush()
 	_, _ = io.WriteString(o.Log(), "{\"json\":\"\u202e\"}\n")
-	if diff := cmp.Diff("from a peer [2J end\none\ntwo\n]0;titlethree\n", out.String()); diff != "" {
+	if diff := cmp.Diff("one\ntwo\n]0;titlethree\n", out.String()); diff != "" {
 		t.Error(diff)
 	}
-	if diff := cmp.Diff("{\"json\":\"\u202e\"}\n", logs.String()); diff != "" {
-		t.Errorf("the log of a file was changed:\n%s", diff)
+	if diff := cmp.Diff("from a peer [2J end\n{\"json\":\"\u202e\"}\n", logs.String()); diff != "" {
+		t.Errorf("the log of a file was changed, or a line that comes by itself is not beside it:\n%s", diff)
 	}
 }
 
@@ -61,8 +61,27 @@ func TestOutputGoesToTheScreen(t *testing.T) {
 	if diff := cmp.Diff([]string{"begun and ended", "a line"}, s.lines); diff != "" {
 		t.Error(diff)
 	}
-	if out.String() != "after\n" || logs.String() != "logged\n" {
+	if out.String() != "" || logs.String() != "logged\nafter\n" {
 		t.Errorf("out %q, log %q: the log is not on the same terminal", out.String(), logs.String())
+	}
+}
+
+// What is muted is counted, whoever writes it.
+func TestMutedLinesAreCounted(t *testing.T) {
+	t.Parallel()
+	var out, aside bytes.Buffer
+	o := NewOutput(&out, &aside)
+	o.Mute(true)
+	o.Println("one")
+	_, _ = io.WriteString(o.Aside(), "two\n")
+	_, _ = io.WriteString(o.Command(), "a result\n")
+	if on, unseen := o.Muted(); !on || unseen != 2 {
+		t.Errorf("muted %v, %d not shown", on, unseen)
+	}
+	o.Mute(false)
+	_, _ = io.WriteString(o.Aside(), "three\n")
+	if out.String() != "a result\n" || aside.String() != "three\n" {
+		t.Errorf("out %q, aside %q", out.String(), aside.String())
 	}
 }
 
@@ -77,7 +96,7 @@ func TestCleanKeepingColor(t *testing.T) {
 func TestLinesOfManyStayWhole(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
-	o := NewOutput(&out, io.Discard)
+	o := NewOutput(&out, &out)
 	var writers sync.WaitGroup
 	for i := range 8 {
 		writers.Go(func() {

@@ -106,6 +106,10 @@ func (s *Session) ready(ctx context.Context, line string) error {
 
 func (s *Session) took(out io.Writer, d time.Duration) {
 	w, done := s.notes(out)
+	if s.cfg.Output.read {
+		n := s.cfg.Output.Notes()
+		w, done = n, n.Flush
+	}
 	defer done()
 	_, _ = fmt.Fprintf(w, "took %s\n", command.Duration(d))
 }
@@ -203,6 +207,13 @@ func (s *Session) option(o *bool) bool {
 // onOff are the values of an option that is a switch.
 var onOff = []string{"on", "off"}
 
+func onOrOff(on bool) string {
+	if on {
+		return "on"
+	}
+	return "off"
+}
+
 // options are the names that set knows beside variables, with their values.
 func options() map[string][]string {
 	return map[string][]string{"output": command.Formats(), "timing": onOff, "pager": onOff}
@@ -239,19 +250,13 @@ func (s *Session) SetOption(name, value string) error {
 func (s *Session) Option(name string) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	is := func(on bool) string {
-		if on {
-			return "on"
-		}
-		return "off"
-	}
 	switch name {
 	case "output":
 		return string(cmp.Or(s.format, command.FormatTable))
 	case "timing":
-		return is(s.timing)
+		return onOrOff(s.timing)
 	case "pager":
-		return is(s.pager)
+		return onOrOff(s.pager)
 	}
 	return ""
 }

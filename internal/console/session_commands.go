@@ -65,7 +65,7 @@ func settings() []app.Spec {
 		{
 			Name: "mute", Group: "cli", Local: true,
 			Summary: "keep back the lines that come by themselves, such as messages of others, or show them again",
-			Detail:  "Results, errors and the log are shown as ever.",
+			Detail:  "Results, errors and the log are shown as ever. Without on or off, it says which of them holds.",
 			Example: "mute on",
 			Params:  []app.Param{{Name: "switch", Kind: app.Enum, Values: onOff, Optional: true}},
 			Run:     inSession(runMute),
@@ -73,10 +73,11 @@ func settings() []app.Spec {
 		{
 			Name: "events", Group: "cli", Local: true,
 			Summary: "show the events of the peer as they happen, or stop that",
-			Detail:  "kind=joined,left shows only these kinds. Each word names one kind or several.",
+			Detail: "kind=joined,left shows only these kinds. Each word names one kind or several. Without on or off, it says which of\n" +
+				"them holds.",
 			Example: "events on kind=joined,left,lost",
 			Params: []app.Param{
-				{Name: "switch", Kind: app.Enum, Values: onOff},
+				{Name: "switch", Kind: app.Enum, Values: onOff, Optional: true},
 				{Name: "kinds", Kind: app.Word, Optional: true, Repeated: true, Complete: eventKinds},
 			},
 			Run: inSession(runEvents),
@@ -219,8 +220,13 @@ func runUnalias(_ context.Context, f *frame, args app.Args) (any, error) {
 }
 
 func runMute(_ context.Context, f *frame, args app.Args) (any, error) {
-	unseen := f.session.cfg.Output.Mute(args.String("switch") != "off")
-	if unseen > 0 && args.String("switch") == "off" {
+	out := f.session.cfg.Output
+	if !args.Has("switch") {
+		on, unseen := out.Muted()
+		return app.Record{{Name: "mute", Value: onOrOff(on)}, {Name: "not_shown", Value: unseen}}, nil
+	}
+	on := args.String("switch") == "on"
+	if unseen := out.Mute(on); unseen > 0 && !on {
 		_, _ = fmt.Fprintf(f.out, "%d lines were not shown\n", unseen)
 	}
 	return nil, nil
@@ -236,6 +242,10 @@ func eventKinds() []app.Suggestion {
 }
 
 func runEvents(ctx context.Context, f *frame, args app.Args) (any, error) {
+	if !args.Has("switch") {
+		on, kinds := f.session.feed.showing()
+		return app.Record{{Name: "events", Value: onOrOff(on)}, {Name: "kinds", Value: kinds}}, nil
+	}
 	if args.String("switch") == "off" {
 		f.session.feed.stop()
 		return nil, nil

@@ -78,6 +78,8 @@ func TestSessionLines(t *testing.T) {
 		{"text captured", "x = shell echo one; echo two\necho \"<$x>\"\npart | tr a-z A-Z", "<one\ntwo>\nPART OF A LINE", ""},
 		{"shell too slow", "shell --timeout 100ms sleep 60", "", "s:1:1: it took longer than 100ms, and was ended"},
 		{"shell without a script", "shell", "", "s:1:6: shell: SCRIPT is missing"},
+		{"mute tells", "mute\nmute on\nmute\nmute off\nmute", "mute       off\nnot_shown  0\nmute       on\nnot_shown  0\nmute       off\nnot_shown  0\n", ""},
+		{"events tells", "events", "events  off\nkinds   \n", ""},
 		{"events without events", "events on", "", "s:1:1: this console has no events"},
 		{"unclosed", "set x ${y", "", "s:1:7: this ${ is never closed"},
 		{"quote", "echo \"a", "", "s:1:6: this \" is never closed"},
@@ -154,7 +156,7 @@ func TestMute(t *testing.T) {
 	t.Parallel()
 	_, exec, _ := newTestBackend(t)
 	var out bytes.Buffer
-	o := NewOutput(&out, &bytes.Buffer{})
+	o := NewOutput(&bytes.Buffer{}, &out)
 	s := NewSession(SessionConfig{Engine: NewLocal(exec, testLive()), Output: o})
 	defer s.Close()
 	o.Println("one")
