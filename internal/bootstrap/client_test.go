@@ -134,7 +134,7 @@ func TestWatchOverGRPC(t *testing.T) {
 	for err == nil {
 		_, err = stream.Recv()
 	}
-	if status.Code(err) != codes.Unavailable {
+	if status.Code(err) != codes.Unavailable || status.Convert(err).Message() != "the bootstrap service ends" {
 		t.Errorf("watch of a closed service: %v", err)
 	}
 }

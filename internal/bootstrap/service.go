@@ -213,18 +213,18 @@ func (s *Service) Watch(req *bootstrapv1.WatchRequest, stream grpc.ServerStreami
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithCancelCause(stream.Context())
-	defer cancel(nil)
-	defer context.AfterFunc(s.ctx, func() { cancel(ErrClosed) })()
+	ctx, cancel := context.WithCancel(stream.Context())
+	defer cancel()
+	defer context.AfterFunc(s.ctx, cancel)()
 	if err := stream.Send(&bootstrapv1.WatchResponse{Roster: first}); err != nil {
 		return err
 	}
 	sent := first.GetRevision()
 	for r, err := range s.store.Watch(ctx, first.GetGroup()) {
+		if err != nil && s.ctx.Err() != nil {
+			return status.Error(codes.Unavailable, "the bootstrap service ends")
+		}
 		if err != nil {
-			if context.Cause(ctx) != nil {
-				err = context.Cause(ctx)
-			}
 			return s.toStatus(err)
 		}
 		if r.GetRevision() <= sent {

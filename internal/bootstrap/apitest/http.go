@@ -20,6 +20,7 @@ type request struct {
 	contentType string // empty means application/json where there is a body, "none" none
 	body        string
 	header      [2]string
+	watch       bool // a service that does not stream may say so
 
 	status  int
 	code    codes.Code // of an error
@@ -70,6 +71,9 @@ func requests() []request {
 		{name: "a revision that is no number", verb: "GET", path: "/v1/list?known_revision=-1", status: bad, code: invalid, field: "known_revision"},
 		{name: "a query that cannot be read", verb: "GET", path: "/v1/list?group=%zz", status: bad, code: invalid, message: "query"},
 
+		{name: "a watch of an odd group", verb: "GET", path: "/v1/watch?group=a+b", watch: true, status: bad, code: invalid, field: "group"},
+		{name: "a watch with an unknown parameter", verb: "GET", path: "/v1/watch?grop=a", watch: true, status: bad, code: invalid, field: "grop"},
+
 		{name: "no such path", verb: "GET", path: "/v1/nodes", status: http.StatusNotFound, code: codes.NotFound, message: "/v1/list"},
 		{name: "not that way", verb: "PUT", path: "/v1/config", status: http.StatusMethodNotAllowed, code: codes.Unimplemented, message: "GET, PATCH"},
 		{name: "no method by a header", verb: "POST", path: "/v1/list", header: [2]string{"X-HTTP-Method-Override", "GET"}, status: http.StatusMethodNotAllowed, code: codes.Unimplemented},
@@ -112,6 +116,9 @@ func (r request) check(t *testing.T, url string) {
 	}
 	if err != nil {
 		t.Fatal(err)
+	}
+	if r.watch && resp.StatusCode == http.StatusNotImplemented {
+		r.status, r.code, r.field, r.message = resp.StatusCode, codes.Unimplemented, "", "poll"
 	}
 	if resp.StatusCode != r.status {
 		t.Errorf("status %d, want %d: %s", resp.StatusCode, r.status, body)

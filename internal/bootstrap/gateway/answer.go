@@ -25,11 +25,6 @@ func (c *Conn) refused(resp *http.Response) error {
 		return status.Errorf(codes.Unavailable, "%s: %v", c.base, err)
 	}
 	if t, _, err := mime.ParseMediaType(resp.Header.Get("Content-Type")); err == nil && t == "application/json" {
-		// A Watch that fails before its first answer says so as it would later.
-		var line struct{ Error json.RawMessage }
-		if json.Unmarshal(body, &line) == nil && line.Error != nil {
-			body = line.Error
-		}
 		if err := decodeError(body); err != nil {
 			return err
 		}

@@ -20,11 +20,14 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // serve starts a service over a store in memory, gRPC only.
-func serve(t testing.TB) *node.Server {
+func serve(t testing.TB) *node.Server { return serveWith(t, nil) }
+
+// serveWith is serve with tokens; nil for none.
+func serveWith(t testing.TB, security *node.Security) *node.Server {
 	t.Helper()
 	store := memory.New(0)
 	service := bootstrap.NewService(store, bootstrap.Options{Log: zerolog.Nop()})
-	server := node.NewServer(node.ServerConfig{Role: "bootstrap", Name: "bootstrap", Network: network.System(), Log: zerolog.Nop()})
+	server := node.NewServer(node.ServerConfig{Role: "bootstrap", Name: "bootstrap", Network: network.System(), Log: zerolog.Nop(), Security: security})
 	bootstrapv1.RegisterBootstrapServiceServer(server, service)
 	t.Cleanup(func() {
 		if err := service.Close(); err != nil {
@@ -43,7 +46,13 @@ func serve(t testing.TB) *node.Server {
 // serveHTTP starts a service with HTTP/JSON and returns its URL.
 func serveHTTP(t testing.TB, o gateway.Options) string {
 	t.Helper()
-	local, err := serve(t).Local()
+	return gatewayOf(t, serve(t), o)
+}
+
+// gatewayOf puts HTTP/JSON before a service, and returns its URL.
+func gatewayOf(t testing.TB, s *node.Server, o gateway.Options) string {
+	t.Helper()
+	local, err := s.Local()
 	if err != nil {
 		t.Fatal(err)
 	}

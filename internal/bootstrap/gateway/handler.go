@@ -43,8 +43,8 @@ type handler struct {
 
 // NewHandler returns the handler of /v1/* and /openapi.json. It calls the service through conn, which has to
 // be that of a grpc.Server (in memory, best): then interceptors see each call, and Watch can stream. The token of
-// a request goes along as the metadata "authorization", and whence it came as "x-forwarded-for", whose last
-// element is the address of the HTTP client. No other header goes along.
+// a request goes along as the metadata "authorization", and whence it came as "x-forwarded-for", which nobody has to
+// believe. Grpc-Timeout is the deadline of the call. No other header goes along.
 func NewHandler(conn grpc.ClientConnInterface, o Options) (http.Handler, error) {
 	h := &handler{maxBytes: o.MaxRequestBytes, limitHit: o.LimitHit, noStreams: o.NoStreams}
 	if h.maxBytes == 0 {
@@ -62,7 +62,7 @@ func NewHandler(conn grpc.ClientConnInterface, o Options) (http.Handler, error) 
 		runtime.WithOutgoingTrailerMatcher(drop),
 		runtime.WithDisablePathLengthFallback(),
 	)
-	client := bootstrapv1.NewBootstrapServiceClient(conn)
+	client := bootstrapv1.NewBootstrapServiceClient(eager{conn})
 	if err := transcoder.RegisterBootstrapServiceHandlerClient(context.Background(), mux, client); err != nil {
 		return nil, err
 	}

@@ -2,6 +2,8 @@ package gateway_test
 
 import (
 	"encoding/json"
+	"errors"
+	"io"
 	"maps"
 	"net/http"
 	"net/http/httptest"
@@ -9,8 +11,11 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"peerlab.example/peerlab/internal/bootstrap/apitest"
 	"peerlab.example/peerlab/internal/bootstrap/gateway"
+	"peerlab.example/peerlab/internal/node"
 )
 
 func TestRequests(t *testing.T) {
@@ -92,4 +97,46 @@ func FuzzHandler(f *testing.F) {
 			t.Errorf("%s %q: not JSON: %q", verb, target, w.Body)
 		}
 	})
+}
+
+// TestWatchFailsAsOtherCallsDo compares a watch that nobody may have with a list that nobody may have.
+func TestWatchFailsAsOtherCallsDo(t *testing.T) {
+	t.Parallel()
+	const token = "a token of sixteen bytes"
+	security, err := node.LoadSecurity(node.SecurityConfig{Token: token})
+	if err != nil {
+		t.Fatal(err)
+	}
+	url := gatewayOf(t, serveWith(t, security), gateway.Options{})
+	type answer struct {
+		Status int
+		Header http.Header
+		Body   string
+	}
+	get := func(path, token string) answer {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url+path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Authorization", "Bearer "+token)
+		resp, err := (&http.Transport{DisableKeepAlives: true}).RoundTrip(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(resp.Body)
+		if err := errors.Join(err, resp.Body.Close()); err != nil {
+			t.Fatal(err)
+		}
+		resp.Header.Del("Date")
+		return answer{resp.StatusCode, resp.Header, string(body)}
+	}
+	for _, tt := range []struct {
+		query, token string
+		status       int
+	}{{"", "another token of that length", 401}, {"?group=a+b", token, 400}} {
+		list, watch := get("/v1/list"+tt.query, tt.token), get("/v1/watch"+tt.query, tt.token)
+		if diff := cmp.Diff(list, watch); diff != "" || watch.Status != tt.status {
+			t.Errorf("%d, and unlike a list:\n%s", watch.Status, diff)
+		}
+	}
 }
