@@ -38,6 +38,11 @@ func places() []test {
 			{req: &bootstrapv1.ListRequest{Group: "g"}, want: "g@2: ann bob"},
 			{req: &bootstrapv1.ListRequest{Group: "other"}, want: "other@0:"},
 		}},
+		{"names are not policed", []step{ // the package's documentation says why
+			{req: &bootstrapv1.JoinRequest{Peer: peer(1, "ann")}, want: "default@1: ann, held"},
+			{req: &bootstrapv1.JoinRequest{Peer: peer(2, "ann")}, want: "default@2: ann ann, held"},
+			{req: &bootstrapv1.LeaveRequest{Id: id(1)}, want: "default@3: ann"},
+		}},
 		{"who polls is not sent what it knows", []step{
 			{req: &bootstrapv1.JoinRequest{Peer: peer(1, "ann")}, want: "default@1: ann, held"},
 			{req: &bootstrapv1.ListRequest{KnownRevision: 1}, want: "unchanged"},
