@@ -151,8 +151,8 @@ func reportOf(suite *testcoord.Suite, h *how, result *testcoord.Result, log inva
 	for _, s := range result.Sections {
 		run.Sections = append(run.Sections, report.Section{Title: s.Title, Start: s.Start, Duration: s.Duration})
 	}
-	for _, p := range result.Problems {
-		run.Problems = append(run.Problems, report.Problem{Text: p})
+	for i, p := range result.Problems {
+		run.Problems = append(run.Problems, report.Problem{Text: p, Details: result.Tails[i]})
 	}
 	for _, l := range log.Lives {
 		run.Lives = append(run.Lives, report.Life{Peer: l.Peer, From: l.From, To: l.To, End: l.How})

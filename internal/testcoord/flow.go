@@ -202,7 +202,7 @@ func (f *flow) resolve(w who) ([]string, error) {
 	case len(out) == 0:
 		return nil, errors.New("the suite has ended all peers")
 	case len(out) < w.any:
-		return nil, fmt.Errorf("any %d, but only %d peers run", w.any, len(out))
+		return nil, fmt.Errorf("any %d are wanted, of only %s", w.any, counted(len(out), "peer"))
 	case w.any > 0:
 		out = f.choose(out, w.any)
 		f.details = append(f.details, "any is "+strings.Join(out, ", "))

@@ -10,6 +10,7 @@ import (
 	"maps"
 	"net"
 	"os"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
@@ -202,6 +203,11 @@ func fakeTable(p *fakePeer) *command.Table {
 			return nil, errFake
 		}),
 		spec("crash", nil, func(context.Context, *app.Env, app.Args) (any, error) { os.Exit(7); return nil, nil }),
+		spec("panic", nil, func(context.Context, *app.Env, app.Args) (any, error) {
+			debug.SetTraceback("all") // more than is shown
+			go panic("boom")
+			return nil, nil
+		}),
 		spec("quit", nil, func(context.Context, *app.Env, app.Args) (any, error) { return nil, command.ErrQuit }),
 	}
 	local := spec("log file", nil, func(context.Context, *app.Env, app.Args) (any, error) { return nil, nil })

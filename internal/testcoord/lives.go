@@ -54,10 +54,8 @@ func (c *Coordinator) startPeer(ctx context.Context, name string) error {
 		return errAbandoned
 	}
 	f := &failure{msg: name + " did not start: " + context.Cause(ctx).Error()}
-	if l.process != nil {
-		for _, line := range l.process.Tail(tailShown) {
-			f.details = append(f.details, name+" | "+line)
-		}
+	for _, line := range tail(l.process) {
+		f.details = append(f.details, name+" | "+line)
 	}
 	return f
 }

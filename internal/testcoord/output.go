@@ -116,7 +116,7 @@ func (p *printer) summary(r *Result, filters []*pendingFilter) {
 	if !r.OK() {
 		word, code = "FAIL", red
 	}
-	counts := fmt.Sprintf("%d steps", len(r.Steps))
+	counts := counted(len(r.Steps), "step")
 	if r.Failed > 0 {
 		counts += fmt.Sprintf(", %d failed", r.Failed)
 	}
@@ -124,12 +124,12 @@ func (p *printer) summary(r *Result, filters []*pendingFilter) {
 		counts += fmt.Sprintf(", %d skipped", r.Skipped)
 	}
 	if n := len(r.Problems); n > 0 {
-		counts += fmt.Sprintf(", %d problems with peers", n)
+		counts += ", " + counted(n, "problem") + " with peers"
 	}
 	if r.Interrupted {
 		counts += ", interrupted"
 	}
-	p.line("%s %s  %d peers, %s, %.1fs", p.paint(code, word), command.Clean(r.Suite), r.Peers, counts, r.Duration.Seconds())
+	p.line("%s %s  %s, %s, %.1fs", p.paint(code, word), command.Clean(r.Suite), counted(r.Peers, "peer"), counts, r.Duration.Seconds())
 }
 
 // prototype is the summary as the prototype wrote it: a line per command, then one per filter.

@@ -177,6 +177,16 @@ func TestProcessCrashes(t *testing.T) {
 	l.want(t, "FAIL alice died: exit status 7\n     | alice starts\n", "FAIL bob died: exit status 7")
 }
 
+func TestProcessPanics(t *testing.T) {
+	t.Parallel()
+	l := newProcessLab(t, "peers alice\nalice panic\nalice sleep 20s\n", Options{}, nil)
+	r, err := l.c.Run(context.Background())
+	if err != nil || r.OK() || len(r.Problems) != 1 || len(r.Tails) != 1 {
+		t.Fatalf("%v %+v", err, r)
+	}
+	l.want(t, "FAIL alice died: exit status 2\n     | alice starts\n     | panic: boom\n", " more lines\n")
+}
+
 func TestProcessEndsBeforeItAttaches(t *testing.T) {
 	t.Parallel()
 	l := newProcessLab(t, "peers alice bob\nall noop\n", Options{}, map[string]string{"bob": "early", "alice": "mute"})

@@ -31,6 +31,8 @@ type Result struct {
 	Start time.Time
 	// Problems are what went wrong outside of steps, such as a peer that died. They fail the run.
 	Problems []string
+	// Tails are the lines that belong to each of Problems, such as the panic of a peer.
+	Tails [][]string
 	// Floods are the peers that logged more events than are kept.
 	Floods []FloodRecord
 	// Duration is that of the whole run; Ready that until all peers had attached.

@@ -136,9 +136,6 @@ func (c *Coordinator) sectionTitle() string {
 	return c.section.Title
 }
 
-// tailShown is how many lines of a process that died are shown.
-const tailShown = 12
-
 // reportDeaths tells of the peers that ended although nobody asked, once each.
 func (c *Coordinator) reportDeaths() bool {
 	c.reporting.Lock()
@@ -153,18 +150,11 @@ func (c *Coordinator) reportDeaths() bool {
 	return len(deaths) > 0
 }
 
-// tail is what a process wrote last.
-func tail(p Process) []string {
-	if p == nil {
-		return nil
-	}
-	return p.Tail(tailShown)
-}
-
 // problem records what went wrong outside of a step.
 func (c *Coordinator) problem(what string, lines []string) {
 	c.reporting.Lock()
 	defer c.reporting.Unlock()
 	c.result.Problems = append(c.result.Problems, what)
+	c.result.Tails = append(c.result.Tails, lines)
 	c.print.problem(what, lines)
 }

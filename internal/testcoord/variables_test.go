@@ -137,7 +137,7 @@ lab kill any 3
 	}
 	l, r, _ = run(t, "peers alice bob\nlab kill bob\nalice noop\nothers noop\nany 2 noop\nlab kill alice\nany noop\n", Options{KeepGoing: true}, nil)
 	wantStatuses(t, l, r, "2 ok", "3 ok", "4 FAIL", "5 FAIL", "6 ok", "7 FAIL")
-	wantOutput(t, l, "there are no others", "any 2, but only 1 peers run", "the suite has ended all peers")
+	wantOutput(t, l, "there are no others", "any 2 are wanted, of only 1 peer", "the suite has ended all peers")
 }
 
 func reader(files map[string]string) func(string) ([]byte, error) {
