@@ -40,7 +40,7 @@ func newCoordinatorCheck(std Stdio, apps []func() app.App) *cobra.Command {
 			}
 			suites, err := parseSuites(std, apps, files, opt)
 			for _, s := range suites {
-				_, _ = fmt.Fprintf(std.Out, "%s: %d peers, %d steps\n", s.File, len(s.Peers), s.Lines())
+				_, _ = fmt.Fprintf(std.Out, "%s: %s, %s\n", s.File, counted(len(s.Peers), "peer"), counted(s.Lines(), "step"))
 			}
 			return err
 		},

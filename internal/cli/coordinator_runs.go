@@ -383,7 +383,7 @@ func (r *runs) summary() {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	_, _ = fmt.Fprintf(r.std.Out, "%d of %d runs passed\n", r.done-len(r.failed), r.done)
+	_, _ = fmt.Fprintf(r.std.Out, "%d of %s passed\n", r.done-len(r.failed), counted(r.done, "run"))
 	for _, title := range r.failed {
 		_, _ = fmt.Fprintln(r.std.Out, "  failed:", command.Clean(title))
 	}

@@ -71,10 +71,33 @@ func (s selection) pick(suites []*testcoord.Suite) ([]*testcoord.Suite, error) {
 		}
 	}
 	if len(out) == 0 {
-		return nil, exit{exitUsage, fmt.Errorf("none of the %d suites is meant by --filter %q and --tag %q; there are %s",
-			len(suites), s.filter, strings.Join(s.tags, ","), strings.Join(described(suites), ", "))}
+		are := "are"
+		if len(suites) == 1 {
+			are = "is"
+		}
+		return nil, exit{exitUsage, fmt.Errorf("no suite is meant by %s; there %s %s", s, are, strings.Join(described(suites), ", "))}
 	}
 	return out, nil
+}
+
+// String is the selection as it was asked for.
+func (s selection) String() string {
+	var asked []string
+	if s.filter != "" {
+		asked = append(asked, fmt.Sprintf("--filter %q", s.filter))
+	}
+	for _, tag := range s.tags {
+		asked = append(asked, fmt.Sprintf("--tag %q", tag))
+	}
+	return strings.Join(asked, " and ")
+}
+
+// counted is "1 peer" or "2 peers".
+func counted(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
 }
 
 func (s selection) tagged(suite *testcoord.Suite) bool {
