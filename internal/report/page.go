@@ -23,7 +23,7 @@ var pageFiles embed.FS
 
 // scripts are in the order in which they need each other.
 var scripts = []string{
-	"dom.js", "data.js", "axis.js", "lanes.js", "diagram.js", "follow.js", "beliefs.js", "matrix.js",
+	"dom.js", "data.js", "axis.js", "lanes.js", "density.js", "diagram.js", "follow.js", "beliefs.js", "matrix.js",
 	"spread.js", "curve.js", "steps.js", "list.js", "live.js", "main.js",
 }
 

@@ -41,6 +41,11 @@ function drawEnds(g) {
   }
 }
 
+function drawOrigin(g, m) {
+  g.append(titled(svg("circle", { cx: x(m.sent.t), cy: y(m.sent.n), r: geo.h < 15 ? 2.2 : 3.6, class: "origin", click: () => followMessage(m) }),
+    `${seconds(m.sent.t)} ${m.sent.n} sent ${m.id}: ${cut(m.text, 80)}`));
+}
+
 function drawArrow(g, m, e) {
   const sent = m.sent;
   const words = `${m.from} to ${e.n}: ${cut(m.text, 80)}\nid ${m.id}, hop ${e.b}` + (sent ? `, ${took(e.t - sent.t)} after it was sent` : "");
@@ -65,30 +70,6 @@ function drawDrop(g, m, e) {
   g.append(titled(svg("path", { d: `M${-r} ${-r}L${r} ${r}M${-r} ${r}L${r} ${-r}`, transform: `translate(${x2} ${y2})`, class: "cross" }), words));
 }
 
-// drawDensity draws how much happens in each lane where there is too much to draw each.
-function drawDensity(pen) {
-  const bin = 3, bins = Math.ceil(geo.width / bin);
-  const counts = log.lanes.map(() => new Uint16Array(bins)), drops = log.lanes.map(() => new Uint16Array(bins));
-  let most = 1;
-  for (const e of log.events) {
-    if (e.t > axis.to) break;
-    if (e.t < axis.from) continue;
-    const b = Math.min(Math.max(Math.floor(x(e.t) / bin), 0), bins - 1), into = e.k === "dropped" ? drops : counts;
-    most = Math.max(most, ++into[log.laneOf.get(e.n)][b]);
-  }
-  const paint = (name, of) => {
-    pen.fillStyle = colour(name);
-    of.forEach((row, i) => row.forEach((n, b) => {
-      if (n === 0) return;
-      pen.globalAlpha = 0.2 + 0.8 * Math.log(1 + n) / Math.log(1 + most);
-      pen.fillRect(b * bin, yOf(i) - geo.h * 0.4, bin - 0.3, geo.h * 0.8);
-    }));
-  };
-  paint("message", counts);
-  paint("lost", drops);
-  pen.globalAlpha = 1;
-}
-
 function drawDiagram() {
   const box = $("diagram");
   if (log.lanes.length === 0) return show(box, el("p", { class: "empty" }, "No peer is known yet."));
@@ -103,38 +84,29 @@ function drawDiagram() {
   drawFaults(plot, faults.spans);
   drawSteps(plot.parentNode || g);
   const { got, dropped } = arrowsOf(), marks = follow.message ? [] : marksOf();
-  const elements = got.length * 3 + dropped.length * 3 + marks.length;
-  const parts = [];
-  if (elements > MOST) {
+  const fold = foldOf(got, dropped, marks), parts = [];
+  if (fold.strips.length > 0) {
     const [c, pen] = canvas(geo.width, geo.height);
-    drawDensity(pen);
+    drawDensity(pen, fold.strips);
     parts.push(c);
-  } else {
-    for (const m of follow.message ? [follow.message] : log.messages) {
-      if (m.sent && inView(m.sent.t, m.sent.t)) {
-        plot.append(titled(svg("circle", { cx: x(m.sent.t), cy: y(m.sent.n), r: geo.h < 15 ? 2.2 : 3.6, class: "origin", click: () => followMessage(m) }),
-          `${seconds(m.sent.t)} ${m.sent.n} sent ${m.id}: ${cut(m.text, 80)}`));
-      }
-    }
+  }
+  if (!fold.messages) {
+    for (const m of follow.message ? [follow.message] : log.messages) if (m.sent && inView(m.sent.t, m.sent.t)) drawOrigin(plot, m);
     for (const [m, e] of got) drawArrow(plot, m, e);
     for (const [m, e] of dropped) drawDrop(plot, m, e);
-    for (const [e, kind] of marks) drawMark(plot, e, kind);
   }
+  for (const [e, kind] of fold.marks) drawMark(plot, e, kind);
   drawEnds(plot);
   if (axis.cursor !== null && inView(axis.cursor, axis.cursor)) {
     plot.append(titled(svg("line", { x1: x(axis.cursor), x2: x(axis.cursor), y1: 14, y2: geo.height - 18, class: "cursor" }), "the time of the beliefs below"));
   }
   g.append(plot);
   show(box, ...parts, g);
-  sayWhatIsDrawn(elements, got.length + dropped.length);
+  sayWhatIsDrawn(tellFold(fold, got.length + dropped.length));
 }
 
-function sayWhatIsDrawn(elements, messages) {
+function sayWhatIsDrawn(words) {
   $("window").textContent = `${seconds(Math.max(axis.from, 0))} to ${seconds(Math.min(axis.to, span()))}`;
-  const words = [];
-  if (elements > MOST) {
-    words.push(`${number(messages)} deliveries and drops are in view, too many to draw each: a darker lane means that more happens there, red that messages are dropped. Zoom in, or follow a message from the table below, to see arrows.`);
-  }
   if (log.left > 0) words.push(`${number(log.left)} events are not in this page, which holds at most so many; events.jsonl has all.`);
   $("folded").hidden = words.length === 0;
   $("folded").textContent = words.join(" ");
