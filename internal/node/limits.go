@@ -111,8 +111,8 @@ func (l *limiter) size(m any) error {
 	if !ok || l.limits.MaxRequestBytes == 0 {
 		return nil
 	}
-	if n := proto.Size(message); n > l.limits.MaxRequestBytes {
-		return l.exceeded(limitRequestBytes, 0, fmt.Sprintf("the request has %d bytes, more than %d", n, l.limits.MaxRequestBytes))
+	if proto.Size(message) > l.limits.MaxRequestBytes {
+		return l.exceeded(limitRequestBytes, 0, fmt.Sprintf("the request has more than %d bytes", l.limits.MaxRequestBytes))
 	}
 	return nil
 }

@@ -211,7 +211,7 @@ func TestARequestTooLargeNamesTheLimit(t *testing.T) {
 		t.Errorf("90 bytes: %v", err)
 	}
 	err := conn.Invoke(t.Context(), version, request(200), &answer)
-	if limit, _ := exceeded(err); status.Code(err) != codes.ResourceExhausted || limit != "max-request-bytes" || !strings.Contains(err.Error(), "--max-request-bytes") {
+	if limit, _ := exceeded(err); status.Code(err) != codes.ResourceExhausted || limit != "max-request-bytes" || !strings.Contains(err.Error(), "has more than 100 bytes: the limit is set by --max-request-bytes") {
 		t.Errorf("200 bytes: %v", err)
 	}
 	stream, err := eventv1.NewEventServiceClient(conn).WatchEvents(t.Context(), request(200))

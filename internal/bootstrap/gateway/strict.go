@@ -69,11 +69,12 @@ func readBody(w http.ResponseWriter, req *http.Request, limit int64) ([]byte, er
 // limitRequestBytes is the name of the setting of Options.MaxRequestBytes.
 const limitRequestBytes = "max-request-bytes"
 
-// tooLarge names the limit that was passed.
+// tooLarge is the error of a request beyond a limit, as the server behind has it for a message.
 func tooLarge(limit int64) error {
-	st := status.Newf(codes.ResourceExhausted, "the request is larger than %d bytes, the limit %s", limit, limitRequestBytes)
+	text := fmt.Sprintf("the request has more than %d bytes", limit)
+	st := status.Newf(codes.ResourceExhausted, "%s: the limit is set by --%s", text, limitRequestBytes)
 	detailed, err := st.WithDetails(&errdetails.QuotaFailure{Violations: []*errdetails.QuotaFailure_Violation{
-		{Subject: limitRequestBytes, Description: strconv.FormatInt(limit, 10) + " bytes"},
+		{Subject: limitRequestBytes, Description: text},
 	}})
 	if err != nil {
 		return st.Err()
