@@ -11,8 +11,7 @@ import (
 )
 
 // counter holds named PN-counters (Shapiro et al. 2011): each member writes only an entry of its own, with what it added
-// and subtracted so far, and the value is the sum over all. In whatever order entries arrive, all members agree.
-// What a member counted stays when it leaves, since the others keep its entry.
+// and subtracted so far. The value is the sum over all entries, in whatever order they come, of those who have left, too.
 type counter struct {
 	mu   sync.Mutex
 	peer app.Peer // guarded by mu; nil while the application does not run
@@ -50,14 +49,16 @@ func (c *counter) change(up, down int) func(context.Context, *app.Env, app.Args)
 	return func(_ context.Context, _ *app.Env, args app.Args) (any, error) {
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		name := args.String("name")
+		name, by := args.String("name"), 1
 		switch {
 		case c.peer == nil:
 			return nil, app.ErrNotStarted
 		case up+down == 0:
 			return c.values()[name], nil
+		case args.Has("by"):
+			by = args.Int("by")
 		}
-		key, by := c.peer.Self().ID+"/"+name, max(args.Int("by"), 1)
+		key := c.peer.Self().ID + "/" + name
 		plus, minus := decode(c.peer.Data().Get(key))
 		err := c.peer.Data().Set(key, fmt.Appendf(nil, "%d %d", plus+up*by, minus+down*by))
 		return c.tell(name), err
