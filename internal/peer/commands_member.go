@@ -158,7 +158,7 @@ func (p *Peer) memberUpdate(ctx context.Context, _ *app.Env, _ app.Args) (any, e
 		return nil, fmt.Errorf("member update: %w", err)
 	}
 	self := m.Self()
-	return p.reached(app.Field{Name: "rpc", Value: self.RPCAddr}, app.Field{Name: "apps", Value: strings.Join(self.Apps, ",")}), nil
+	return p.reached(app.Field{Name: "rpc", Value: self.RPCAddr}, app.Field{Name: "apps", Value: listed(self.Apps)}), nil
 }
 
 // nothingToEnd is the result of a way out for a peer that is in no group: an error, unless that way has just

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
 
 	"peerlab.example/peerlab/app"
 	"peerlab.example/peerlab/internal/command"
@@ -27,7 +26,7 @@ func (p *Peer) memberViews() []app.Spec {
 				t := app.Table{Columns: []string{"name", "state", "address", "rpc", "apps", "rtt", "joined"}}
 				for _, m := range p.Members() {
 					if s := args.String("state"); s == "" || s == string(m.State) {
-						t.Add(listedName{m.Name, m.Self}, string(m.State), m.Addr, m.RPCAddr, strings.Join(m.Apps, ","), rtt(m), m.JoinedAt)
+						t.Add(listedName{m.Name, m.Self}, string(m.State), m.Addr, m.RPCAddr, listed(m.Apps), rtt(m), m.JoinedAt)
 					}
 				}
 				return t, nil
@@ -77,7 +76,7 @@ func (p *Peer) selfViews() []app.Spec {
 				return p.reached(
 					app.Field{Name: "name", Value: self.Name}, app.Field{Name: "group", Value: p.groupName()},
 					app.Field{Name: "id", Value: self.ID}, app.Field{Name: "gossip", Value: self.Addr},
-					app.Field{Name: "rpc", Value: p.rpcAddr()}, app.Field{Name: "apps", Value: strings.Join(self.Apps, ",")},
+					app.Field{Name: "rpc", Value: p.rpcAddr()}, app.Field{Name: "apps", Value: listed(self.Apps)},
 				), nil
 			},
 		},
@@ -110,13 +109,13 @@ func health(s membership.Stats) app.Record {
 func (p *Peer) describe(m app.Member) app.Record {
 	r := app.Record{
 		{Name: "name", Value: m.Name}, {Name: "id", Value: m.ID}, {Name: "state", Value: string(m.State)},
-		{Name: "address", Value: m.Addr}, {Name: "rpc", Value: m.RPCAddr}, {Name: "apps", Value: strings.Join(m.Apps, ",")},
+		{Name: "address", Value: m.Addr}, {Name: "rpc", Value: m.RPCAddr}, {Name: "apps", Value: listed(m.Apps)},
 		{Name: "joined", Value: m.JoinedAt}, {Name: "rtt", Value: rtt(m)},
 	}
 	if n := p.membership(); m.Self && n != nil {
 		s := n.Stats()
-		r = append(r, app.Field{Name: "health score", Value: s.HealthScore},
-			app.Field{Name: "queued broadcasts", Value: s.Queued}, app.Field{Name: "dropped", Value: s.Dropped})
+		r = append(r, app.Field{Name: "health_score", Value: s.HealthScore},
+			app.Field{Name: "queued_broadcasts", Value: s.Queued}, app.Field{Name: "dropped", Value: s.Dropped})
 	}
 	return r
 }
@@ -136,6 +135,9 @@ func (n listedName) String() string {
 
 // MarshalJSON writes the name alone, which is what programs look for.
 func (n listedName) MarshalJSON() ([]byte, error) { return json.Marshal(n.name) }
+
+// listed is a list that is one for programs, too, when it is empty.
+func listed(names []string) []string { return append([]string{}, names...) }
 
 func rtt(m app.Member) any {
 	if m.RTT == 0 {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -86,5 +87,28 @@ func TestStepsWaitForEachOther(t *testing.T) {
 			t.Errorf("the first way out was ended: %v", context.Cause(ctx))
 		}
 		release()
+	})
+}
+
+// Programs read the views: names of fields are words, and lists are lists.
+func TestViewsForPrograms(t *testing.T) {
+	inLab(t, func(l *testLab) {
+		alice := l.joined("alice")
+		key := regexp.MustCompile(`"([^"]*)":`)
+		for _, line := range []string{"member list", "member info", "member local", "member health", "member update", "metrics", "bootstrap list", "bootstrap config", "fault list"} {
+			result := alice.mustDo(line)
+			for _, m := range key.FindAllStringSubmatch(result, -1) {
+				if strings.Trim(m[1], "abcdefghijklmnopqrstuvwxyz_") != "" {
+					t.Errorf("%s: the field %q is no word", line, m[1])
+				}
+			}
+			if strings.Contains(result, `"apps"`) && !strings.Contains(result, `"apps":["notes"]`) {
+				t.Errorf("%s: %s", line, result)
+			}
+		}
+		alice.mustDo("notes stop")
+		if got := alice.mustDo("member info"); !strings.Contains(got, `"apps":[]`) {
+			t.Error(got)
+		}
 	})
 }
