@@ -43,7 +43,7 @@ func newConsole(std Stdio) *cobra.Command {
 		Long: "Opens a console on the peer whose gRPC server is at ADDR. quit ends the console, not the peer.\n" +
 			"Without a terminal, lines are read from standard input.",
 		Example: "  peerlab console 127.0.0.1:7801\n  peerlab console 127.0.0.1:7801 -e 'member list' --output json",
-		Args:    cobra.ExactArgs(1),
+		Args:    oneAddr,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return runConsole(cmd.Context(), std, &f, args[0])
 		},
@@ -57,6 +57,17 @@ func newConsole(std Stdio) *cobra.Command {
 	cmd.Flags().StringVarP(&f.file, "file", "f", "", "run the commands in this file, and end")
 	cmd.MarkFlagsMutuallyExclusive("exec", "file")
 	return cmd
+}
+
+// oneAddr wants the address of a peer.
+func oneAddr(_ *cobra.Command, args []string) error {
+	switch len(args) {
+	case 0:
+		return errors.New("ADDR is missing: the address at which a peer serves gRPC, as its first line tells it, such as peerlab console 127.0.0.1:7801")
+	case 1:
+		return nil
+	}
+	return fmt.Errorf("unexpected %q: a console is on one peer, at one ADDR; lines to run go behind -e, in quotes", args[1])
 }
 
 func runConsole(ctx context.Context, std Stdio, f *consoleFlags, addr string) (err error) {
@@ -108,7 +119,7 @@ func whoIs(ctx context.Context, conn *grpc.ClientConn, addr string) (string, err
 	defer cancel()
 	who, err := nodev1.NewNodeServiceClient(conn).Version(ctx, &nodev1.VersionRequest{})
 	if err != nil {
-		return "", exit{exitUnreachable, fmt.Errorf("no peer answers at %s: %w", addr, err)}
+		return "", exit{exitUnreachable, fmt.Errorf("no peer answers at %s: %s", addr, reason(err))}
 	}
 	if who.GetRole() != "peer" {
 		return "", exit{exitUsage, fmt.Errorf("at %s runs a %s; only a peer has a console", addr, who.GetRole())}
@@ -142,7 +153,7 @@ func runLines(ctx context.Context, session *console.Session, output *console.Out
 	case file == "":
 		return session.RunScript(ctx, "stdin", in, output.Command())
 	}
-	f, err := os.Open(file)
+	f, err := console.OpenScript(file)
 	if err != nil {
 		return exit{exitUsage, fmt.Errorf("--file: %w", err)}
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
 	"google.golang.org/grpc/codes"
@@ -82,7 +83,11 @@ func attachError(addr string, attached bool, err error) error {
 func reason(err error) string {
 	var s interface{ GRPCStatus() *status.Status }
 	if errors.As(err, &s) {
-		return s.GRPCStatus().Message()
+		msg := s.GRPCStatus().Message()
+		if _, inner, ok := strings.Cut(msg, "Error while dialing: "); ok {
+			return strings.TrimSuffix(inner, `"`)
+		}
+		return msg
 	}
 	return err.Error()
 }

@@ -1,5 +1,7 @@
 package command
 
+import "strings"
+
 // Nearest returns the candidate with the smallest edit distance to s, if that is at most two
 // and less than half of the word; else "". With several equally near, the first.
 func Nearest(s string, candidates []string) string {
@@ -10,6 +12,20 @@ func Nearest(s string, candidates []string) string {
 		}
 	}
 	return found
+}
+
+// Near returns the command of one word that may have been meant by a word which differs in one letter; "" if there is none.
+func (t *Table) Near(word string) string {
+	var names []string
+	for _, name := range t.names() {
+		if !strings.Contains(name, " ") {
+			names = append(names, name)
+		}
+	}
+	if near := Nearest(word, names); distance(word, near) == 1 {
+		return near
+	}
+	return ""
 }
 
 // distance is the optimal string alignment distance (Damerau 1964): insertions, deletions,

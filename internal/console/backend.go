@@ -46,6 +46,9 @@ func (l *Local) Free(words []command.Word) (from int, rest command.Rest, known b
 	return command.Free(words, l.exec.Table)
 }
 
+// Near asks the table.
+func (l *Local) Near(word string) string { return l.exec.Table.Near(word) }
+
 // Complete asks the table, which waits for no completer of an application for long. Completion that panics offers nothing: a key
 // press must not end a peer.
 func (l *Local) Complete(_ context.Context, line string, cursor int) (offers []app.Suggestion, start int) {

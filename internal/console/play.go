@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"time"
 
@@ -38,16 +37,12 @@ func play() app.Spec {
 		Params:  []app.Param{{Name: "file", Kind: app.File, Optional: true}},
 		Flags:   []app.Flag{{Name: "pause", Kind: app.Duration, Default: "1s", Summary: "the time before each line"}},
 		Run: inSession(func(ctx context.Context, f *frame, args app.Args) (any, error) {
-			ctx, err := deeper(ctx)
-			if err != nil {
-				return nil, err
-			}
 			p := player{frame: f, pause: args.Duration("pause"), script: &script{session: f.session, name: "tour", out: f.results}}
 			if !args.Has("file") {
 				p.lenient = true
 				return nil, p.play(ctx, "tour", strings.NewReader(tour))
 			}
-			file, err := os.Open(args.String("file"))
+			file, err := OpenScript(args.String("file"))
 			if err != nil {
 				return nil, err
 			}
@@ -67,6 +62,10 @@ type player struct {
 
 // play shows and runs each line. Comments are shown.
 func (p *player) play(ctx context.Context, name string, r io.Reader) error {
+	ctx, err := executing(ctx, r)
+	if err != nil {
+		return err
+	}
 	done := make(chan struct{})
 	defer close(done)
 	lines := readLines(r, done)

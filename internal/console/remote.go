@@ -1,6 +1,7 @@
 package console
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -106,6 +107,11 @@ func (r *Remote) Free(words []command.Word) (from int, rest command.Rest, known 
 	return command.Free(words, r.here.exec.Table, r.commands())
 }
 
+// Near looks for commands of both sides.
+func (r *Remote) Near(word string) string {
+	return cmp.Or(r.here.Near(word), r.commands().Near(word))
+}
+
 // maxReceived is how much a peer may send for one command. One that keeps to the protocol sends half of it at most: results
 // and progress, with what is said when they are cut.
 const maxReceived = 4 * maxRemoteOutput
@@ -208,10 +214,18 @@ func callError(ctx context.Context, err error) error {
 	case ctx.Err() != nil:
 		return ctx.Err()
 	case errors.Is(err, io.EOF), s.Code() == codes.Unavailable:
-		return errors.New("the peer is gone, or cannot be reached: " + command.Clean(s.Message()))
+		return errors.New("the peer is gone, or cannot be reached: " + reason(s.Message()))
 	default:
 		return errors.New(command.Clean(s.Message()))
 	}
+}
+
+// reason is what a connection says is wrong, without what gRPC puts around it.
+func reason(msg string) string {
+	if _, inner, ok := strings.Cut(msg, "Error while dialing: "); ok {
+		msg = strings.TrimSuffix(inner, `"`)
+	}
+	return command.Clean(msg)
 }
 
 // Complete asks the peer, and waits for 300 ms at most. A peer that did not answer is left

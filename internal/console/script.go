@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 
 	"peerlab.example/peerlab/app"
@@ -38,6 +40,12 @@ type nestedError struct{ err error }
 func (e nestedError) Error() string        { return e.err.Error() }
 func (e nestedError) Is(target error) bool { return errors.Is(e.err, target) }
 
+// As finds what is true of the line that ran the command, too.
+func (e nestedError) As(target any) bool {
+	abandoned, ok := target.(**command.AbandonedError)
+	return ok && errors.As(e.err, abandoned)
+}
+
 // RunScript runs the lines of r until the first that fails, which is a *ScriptError, or until quit, which is
 // no error. A session that keeps going reports failures instead, and the last line decides nothing: the error then says how many
 // there were. A # at the start of a word begins a comment. name is for messages. If ctx ends while r
@@ -61,6 +69,10 @@ func (s *Session) RunLines(ctx context.Context, name, commands string, out io.Wr
 }
 
 func (s *Session) script(ctx context.Context, name string, r io.Reader, out io.Writer) (quit bool, err error) {
+	ctx, err = executing(ctx, r)
+	if err != nil {
+		return false, err
+	}
 	p := &script{session: s, name: name, out: out}
 	done := make(chan struct{})
 	defer close(done)
@@ -131,19 +143,45 @@ func (p *script) failures() error {
 	return fmt.Errorf("%s: %d lines failed", p.name, p.failed)
 }
 
-// maxDepth is how deep scripts may execute scripts. It ends one that executes itself.
+// maxDepth is how deep scripts may execute scripts.
 const maxDepth = 8
 
-// depth is the key for how deep in scripts a command runs.
-type depth struct{}
+// scripts is the key for the files of the scripts that a command runs in.
+type scripts struct{}
 
-// deeper is the context of a script that a command runs.
-func deeper(ctx context.Context) (context.Context, error) {
-	level, _ := ctx.Value(depth{}).(int)
-	if level == maxDepth {
+// errEndless is the error of a script that executes itself, be it by way of others. Since nothing in a script depends on
+// anything, it would do so for ever.
+var errEndless = errors.New("this script is being executed already, and would execute itself for ever")
+
+// executing is the context of the lines of a script.
+func executing(ctx context.Context, script io.Reader) (context.Context, error) {
+	outer, _ := ctx.Value(scripts{}).([]os.FileInfo)
+	if len(outer) > maxDepth {
 		return nil, fmt.Errorf("scripts are nested more than %d deep", maxDepth)
 	}
-	return context.WithValue(ctx, depth{}, level+1), nil
+	var info os.FileInfo
+	if file, ok := script.(*os.File); ok {
+		var err error
+		if info, err = file.Stat(); err != nil {
+			return nil, err
+		}
+	}
+	if info != nil && slices.ContainsFunc(outer, func(o os.FileInfo) bool { return o != nil && os.SameFile(o, info) }) {
+		return nil, errEndless
+	}
+	return context.WithValue(ctx, scripts{}, append(slices.Clip(outer), info)), nil
+}
+
+// OpenScript opens the file of a script.
+func OpenScript(path string) (*os.File, error) {
+	file, err := os.Open(filepath.Clean(path))
+	if err != nil {
+		return nil, err
+	}
+	if info, err := file.Stat(); err == nil && info.IsDir() {
+		return nil, errors.Join(fmt.Errorf("open %s: this is a folder, not a script", path), file.Close())
+	}
+	return file, nil
 }
 
 func execute() app.Spec {
@@ -155,11 +193,7 @@ func execute() app.Spec {
 		Example: "execute chat.txt",
 		Params:  []app.Param{{Name: "file", Kind: app.File}},
 		Run: inSession(func(ctx context.Context, f *frame, args app.Args) (any, error) {
-			ctx, err := deeper(ctx)
-			if err != nil {
-				return nil, err
-			}
-			file, err := os.Open(args.String("file"))
+			file, err := OpenScript(args.String("file"))
 			if err != nil {
 				return nil, err
 			}

@@ -142,8 +142,23 @@ func TestExecute(t *testing.T) {
 	if o.Usage() {
 		t.Error("a wrong line in a file makes execute a wrong line")
 	}
-	if out, o = run("execute " + loop); strings.Count(out, "again") != maxDepth || !strings.Contains(message(o.Err), "more than 8 deep") {
-		t.Errorf("a script that executes itself: printed %q, error %v", out, o.Err)
+	for _, verb := range []string{"execute ", "play --pause 0 "} {
+		if out, o = run(verb + loop); strings.Count(out, "again") > 2 || message(o.Err) != loop+":2:1: "+errEndless.Error() {
+			t.Errorf("a script that executes itself: printed %q, error %v", out, o.Err)
+		}
+	}
+	deep := quit
+	for i := range maxDepth {
+		deep = write(fmt.Sprint("deep", i), "execute "+deep+"\n")
+	}
+	if _, o = run("execute " + deep); !o.Quit {
+		t.Errorf("%d scripts in each other: %+v", maxDepth+1, o)
+	}
+	if _, o = run("execute " + write("deeper.txt", "execute "+deep+"\n")); !strings.HasSuffix(message(o.Err), "scripts are nested more than 8 deep") {
+		t.Errorf("one more: %+v", o)
+	}
+	if _, o = run("execute " + dir); message(o.Err) != "open "+dir+": this is a folder, not a script" {
+		t.Errorf("a folder: %v", o.Err)
 	}
 	if _, o = run("execute " + quit); !o.Quit {
 		t.Errorf("quit in a file: %+v", o)

@@ -25,6 +25,8 @@ type Engine interface {
 	Complete(ctx context.Context, line string, cursor int) (offers []app.Suggestion, start int)
 	// Ready waits until Free can tell of a line that begins so, or says why it cannot.
 	Ready(ctx context.Context, words []command.Word) error
+	// Near is the command of one word that differs from word in one letter; "" if there is none. It answers at once.
+	Near(word string) string
 	// Free says from which word on a command takes text; see command.Table. It answers at once.
 	Free(words []command.Word) (from int, rest command.Rest, known bool)
 }
@@ -104,14 +106,24 @@ func (s *Session) ready(ctx context.Context, line string) error {
 	return s.cfg.Engine.Ready(ctx, words)
 }
 
-func (s *Session) took(out io.Writer, d time.Duration) {
+func (s *Session) took(out io.Writer, d time.Duration) { s.remark(out, "took "+command.Duration(d)) }
+
+// doubt asks whether the value of a variable should not have been a command.
+func (s *Session) doubt(st *statement, out io.Writer) {
+	if near := s.cfg.Engine.Near(st.value); near != "" && !st.quoted {
+		s.remark(out, fmt.Sprintf("%s is the text %q now; did you mean the command %q?", st.capture, st.value, near))
+	}
+}
+
+// remark is what the console itself has to say: between the results where a person reads these, and else to standard error.
+func (s *Session) remark(out io.Writer, text string) {
 	w, done := s.notes(out)
 	if s.cfg.Output.read {
 		n := s.cfg.Output.Notes()
 		w, done = n, n.Flush
 	}
 	defer done()
-	_, _ = fmt.Fprintf(w, "took %s\n", command.Duration(d))
+	_, _ = fmt.Fprintln(w, text)
 }
 
 // notes is where the progress of commands goes: between the results where these are for people, and else to
@@ -152,6 +164,7 @@ func frameOf(ctx context.Context) (*frame, error) {
 // run runs a statement.
 func (s *Session) run(ctx context.Context, st *statement, out io.Writer) command.Outcome {
 	if st.capture != "" && st.line == "" {
+		s.doubt(st, out)
 		return command.Outcome{Err: s.setVariable(st.capture, st.value)}
 	}
 	notes, done := s.notes(out)

@@ -165,6 +165,9 @@ func runAlias(_ context.Context, f *frame, args app.Args) (any, error) {
 	if rest, ok := strings.CutPrefix(line, "="); ok {
 		line = strings.TrimSpace(rest)
 	}
+	if err := s.checkAlias(name, line); err != nil {
+		return nil, err
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
@@ -193,6 +196,17 @@ func runAlias(_ context.Context, f *frame, args app.Args) (any, error) {
 	}
 	s.aliases[name] = line
 	return nil, nil
+}
+
+// checkAlias refuses an alias that would lead to itself.
+func (s *Session) checkAlias(name, line string) error {
+	_, err := s.expandBy(name, func(word string) (string, bool) {
+		if word == name {
+			return line, true
+		}
+		return s.alias(word)
+	})
+	return err
 }
 
 // isCommand reports whether a word begins the name of a command.

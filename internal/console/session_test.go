@@ -50,7 +50,9 @@ func TestSessionLines(t *testing.T) {
 		{"alias", "alias ml = member list\nml\nalias\nalias ml\nunalias ml\nml", "NAME\nalice\nbob\nNAME  LINE\nml    member list\nmember list\n", `s:6:1: unknown command "ml"`},
 		{"alias with arguments", "alias i member info\nset who bob\ni $who\ntime i $who --format=lang", "name  bob\ntook", "s:4:"},
 		{"alias keeps its variables", "alias e echo $x\nset x 1\ne\nset x 2\ne more", "1\n2 more\n", ""},
-		{"alias of itself", "alias a = b\nalias b = a\na", "", "s:3:1: aliases lead to each other"},
+		{"alias of itself", "alias a = a", "", "s:1:1: aliases lead to each other"},
+		{"aliases of each other", "alias a = b\nalias b = a", "", "s:2:1: aliases lead to each other"},
+		{"no alias of itself", "alias member = member list\nmember", "NAME\nalice\nbob\n", ""},
 		{"alias of a command", "alias echo = fail", "", `s:1:1: "echo" is a command already`},
 		{"alias of the first of two words", "alias member = echo alias\nmember info bob\nmember more", "name  bob\nalias more\n", ""},
 		{"assignment before alias", "alias x = echo alias\nx = 5\necho $x", "5\n", ""},
@@ -76,8 +78,9 @@ func TestSessionLines(t *testing.T) {
 		{"watch too fast", "watch -n 1ms member list", "", "s:1:1: watch: every 1ms is less than 100ms"},
 		{"shell", "set x 5\nshell echo $x \"a   b\"; exit 4", "5 a   b\n", "s:2:1: shell: exit status 4"},
 		{"text captured", "x = shell echo one; echo two\necho \"<$x>\"\npart | tr a-z A-Z", "<one\ntwo>\nPART OF A LINE", ""},
-		{"shell too slow", "shell --timeout 100ms sleep 60", "", "s:1:1: it took longer than 100ms, and was ended"},
+		{"shell too slow", "shell --timeout 100ms sleep 60", "", "s:1:1: shell: it took longer than 100ms, and was ended"},
 		{"shell without a script", "shell", "", "s:1:6: shell: SCRIPT is missing"},
+		{"a value near a command", "n = grops\nm = 'grops'\necho $n $m", "grops grops\n", ""},
 		{"mute tells", "mute\nmute on\nmute\nmute off\nmute", "mute       off\nnot_shown  0\nmute       on\nnot_shown  0\nmute       off\nnot_shown  0\n", ""},
 		{"events tells", "events", "events  off\nkinds   \n", ""},
 		{"events without events", "events on", "", "s:1:1: this console has no events"},
@@ -236,5 +239,21 @@ func TestSessionComplete(t *testing.T) {
 		if d := cmp.Diff(tt.want, got); d != "" || start != tt.start {
 			t.Errorf("%q from %d, want from %d (-want +got):\n%s", tt.line, start, tt.start, d)
 		}
+	}
+}
+
+// What may have been meant as a command is text, and the user is asked; not in the results, where a program reads these.
+func TestValueNearACommand(t *testing.T) {
+	t.Parallel()
+	_, exec, _ := newTestBackend(t)
+	var out, notes bytes.Buffer
+	s := NewSession(SessionConfig{Engine: NewLocal(exec, testLive()), Output: NewOutput(&out, &notes)})
+	defer s.Close()
+	script := "n = grops\nset x grops\nm = 'grops'\nm = $x\nm = red\nset m grops\n"
+	if err := s.RunScript(context.Background(), "s", strings.NewReader(script), &out); err != nil || out.Len() > 0 {
+		t.Errorf("%q, %v", out.String(), err)
+	}
+	if got, want := notes.String(), "n is the text \"grops\" now; did you mean the command \"groups\"?\n"; got != want {
+		t.Errorf("%q, want %q", got, want)
 	}
 }

@@ -45,7 +45,7 @@ func (b *Builtins) shell() app.Spec {
 func runShell(ctx context.Context, env *app.Env, script string, timeout time.Duration) error {
 	if timeout > 0 {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeoutCause(ctx, timeout, fmt.Errorf("it took longer than %v, and was ended", timeout))
+		ctx, cancel = context.WithTimeoutCause(ctx, timeout, fmt.Errorf("shell: it took longer than %v, and was ended", timeout))
 		defer cancel()
 	}
 	cmd := shellCommand(ctx, script)

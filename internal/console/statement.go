@@ -17,6 +17,7 @@ type statement struct {
 	line string
 	// capture is the variable that takes the result, or value.
 	capture, value string
+	quoted         bool // whether value was typed between quotes, or is that of a variable
 	target         target
 	// moved are the columns of the words of line, in it and in what was typed; none when these are the same.
 	moved []moved
@@ -69,22 +70,30 @@ func (s *Session) read(line string) (*statement, error) {
 }
 
 // expandAlias puts the line of an alias in place of its name.
-func (s *Session) expandAlias(line string) (string, error) {
+func (s *Session) expandAlias(line string) (string, error) { return s.expandBy(line, s.alias) }
+
+// alias is the line of an alias.
+func (s *Session) alias(name string) (line string, ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	line, ok = s.aliases[name]
+	return line, ok
+}
+
+func (s *Session) expandBy(line string, alias func(name string) (string, bool)) (string, error) {
 	for range maxAliases {
 		words, err := command.Split(line)
 		if err != nil || len(words) == 0 {
 			return line, err
 		}
-		s.mu.Lock()
-		alias, ok := s.aliases[words[0].Text]
-		s.mu.Unlock()
+		text, ok := alias(words[0].Text)
 		if !ok || words[0].Quoted || len(words) > 1 && words[1].Raw == "=" {
 			return line, nil
 		}
 		if _, _, known := s.cfg.Engine.Free(words); known { // such as "member list", where "member" is an alias
 			return line, nil
 		}
-		line = alias + line[words[0].Col-1+len(words[0].Raw):]
+		line = text + line[words[0].Col-1+len(words[0].Raw):]
 	}
 	return "", fmt.Errorf("aliases lead to each other: more than %d", maxAliases)
 }
@@ -103,6 +112,7 @@ func (s *Session) statement(line string) (*statement, error) {
 		if _, _, known := s.cfg.Engine.Free(words); len(words) == 1 && (!known || words[0].Quoted) {
 			words, err = command.SplitVars(line, s.variable)
 			if err == nil {
+				st.quoted = words[2].Quoted || strings.Contains(words[2].Raw, "$")
 				st.value = words[2].Text
 			}
 			return st, err
