@@ -56,18 +56,40 @@ func (f *functionsFlags) add(cmd *cobra.Command) {
 func (f *functionsFlags) run(ctx context.Context, std Stdio, do func(context.Context, *deploy.Deployer) error) error {
 	ctx, stop := untilSignal(ctx, os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	f.options.Progress = func(line string) { _, _ = fmt.Fprintln(std.Err, command.Clean(line)) }
+	f.options.Progress = progressTo(std)
 	d, err := deploy.New(ctx, f.options)
 	if err != nil {
 		return err
 	}
 	err = errors.Join(do(ctx, d), d.Close())
-	var signal exit
-	switch {
-	case err != nil && errors.As(interrupted(ctx), &signal):
-		return exit{signal.code, err}
-	case status.Code(err) == codes.Unavailable:
+	if interrupted(ctx) == nil && status.Code(err) == codes.Unavailable {
 		return exit{exitUnreachable, err}
+	}
+	return endedBySignal(ctx, err)
+}
+
+// plan prints what a deployment would send. A signal ends it, and it leaves nothing behind.
+func (f *functionsFlags) plan(ctx context.Context, std Stdio) error {
+	ctx, stop := untilSignal(ctx, os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	plan, err := f.config.Plan(ctx, progressTo(std))
+	if err != nil {
+		return endedBySignal(ctx, err)
+	}
+	_, err = std.Out.Write(plan)
+	return err
+}
+
+// progressTo writes a line for each thing that happens to standard error.
+func progressTo(std Stdio) func(line string) {
+	return func(line string) { _, _ = fmt.Fprintln(std.Err, command.Clean(line)) }
+}
+
+// endedBySignal gives an error the exit code of the signal that caused it, if one came.
+func endedBySignal(ctx context.Context, err error) error {
+	var signal exit
+	if err != nil && errors.As(interrupted(ctx), &signal) {
+		return exit{signal.code, err}
 	}
 	return err
 }
@@ -102,12 +124,7 @@ func newFunctionsDeploy(std Stdio) *cobra.Command {
 				return err
 			}
 			if dryRun {
-				plan, err := f.config.Plan(cmd.Context())
-				if err != nil {
-					return err
-				}
-				_, err = std.Out.Write(plan)
-				return err
+				return f.plan(cmd.Context(), std)
 			}
 			return f.run(cmd.Context(), std, func(ctx context.Context, d *deploy.Deployer) error {
 				r, err := d.Deploy(ctx, f.config)

@@ -124,15 +124,10 @@ func (d *Deployer) Deploy(ctx context.Context, c Config) (*Result, error) {
 	if err := deployable(now); err != nil {
 		return nil, err
 	}
-	d.options.Progress("archive: vendoring the source in " + c.Source)
-	archive, err := BuildArchive(ctx, c.Source)
-	if err == nil {
-		err = c.checkArchive(archive)
-	}
+	archive, err := c.archive(ctx, d.options.Progress)
 	if err != nil {
 		return nil, err
 	}
-	d.options.Progress(fmt.Sprintf("archive: %d files, %s", len(archive.Files), megabytes(int64(len(archive.Zip)))))
 	source, err := d.uploadArchive(ctx, c, archive)
 	if err != nil {
 		return nil, err

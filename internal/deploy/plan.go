@@ -41,15 +41,16 @@ type planAccess struct {
 }
 
 // Plan makes the archive and returns it and the requests as indented JSON, without sending anything. What only the API
-// can tell is not there: whether the function exists, and the place that the archive is uploaded to.
-func (c *Config) Plan(ctx context.Context) ([]byte, error) {
+// can tell is not there: whether the function exists, and the place that the archive is uploaded to. progress is that of
+// Options, and may be nil.
+func (c *Config) Plan(ctx context.Context, progress func(line string)) ([]byte, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
-	a, err := BuildArchive(ctx, c.Source)
-	if err == nil {
-		err = c.checkArchive(a)
+	if progress == nil {
+		progress = func(string) {}
 	}
+	a, err := c.archive(ctx, progress)
 	if err != nil {
 		return nil, err
 	}
@@ -77,4 +78,18 @@ func (c *Config) Plan(ctx context.Context) ([]byte, error) {
 		return nil, fmt.Errorf("plan as JSON: %w", err)
 	}
 	return append(b, '\n'), nil
+}
+
+// archive makes the archive, which takes a while, and tells so.
+func (c *Config) archive(ctx context.Context, progress func(line string)) (*Archive, error) {
+	progress("archive: vendoring the source in " + c.Source)
+	a, err := BuildArchive(ctx, c.Source)
+	if err == nil {
+		err = c.checkArchive(a)
+	}
+	if err != nil {
+		return nil, err
+	}
+	progress(fmt.Sprintf("archive: %d files, %s", len(a.Files), megabytes(int64(len(a.Zip)))))
+	return a, nil
 }

@@ -2,6 +2,7 @@ package deploy
 
 import (
 	"encoding/json"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -12,7 +13,8 @@ func TestPlanHasTheArchiveAndTheRequests(t *testing.T) {
 	c := labConfig()
 	c.AllowUnauthenticated, c.TokenSecret = true, "lab-token"
 	c.Said = []string{"token-secret", "allow-unauthenticated"}
-	b, err := c.Plan(t.Context())
+	var told []string
+	b, err := c.Plan(t.Context(), func(line string) { told = append(told, line) })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -54,7 +56,10 @@ func TestPlanHasTheArchiveAndTheRequests(t *testing.T) {
 	if got.UpdateFunction.UpdateMask == "" || got.SetIamPolicy.Member != "allUsers" {
 		t.Errorf("update %+v, policy %+v", got.UpdateFunction, got.SetIamPolicy)
 	}
-	again, err := c.Plan(t.Context())
+	if len(told) != 2 || !strings.HasPrefix(told[1], "archive: 8 files") {
+		t.Errorf("progress %q", told)
+	}
+	again, err := c.Plan(t.Context(), nil)
 	if err != nil || string(again) != string(b) {
 		t.Errorf("a second plan differs: %v", err)
 	}
