@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -97,6 +98,52 @@ func FuzzHandler(f *testing.F) {
 			t.Errorf("%s %q: not JSON: %q", verb, target, w.Body)
 		}
 	})
+}
+
+// TestErrorsAreDescribed has each call described with the error that it answers with, of which the example is a real one.
+func TestErrorsAreDescribed(t *testing.T) {
+	t.Parallel()
+	src, err := os.ReadFile("bootstrap.swagger.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var description struct {
+		Paths map[string]map[string]struct {
+			Responses struct {
+				Default struct {
+					Schema struct {
+						Required []string
+						Example  any
+					}
+				}
+			}
+		}
+	}
+	if err := json.Unmarshal(src, &description); err != nil {
+		t.Fatal(err)
+	}
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, serveHTTP(t, gateway.Options{})+"/v1/join", strings.NewReader(
+		`{"peer":{"id":"00000000-0000-4000-8000-000000000001","name":"ann","host":"127.0.0.1"}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/json")
+	resp, err := (&http.Transport{DisableKeepAlives: true}).RoundTrip(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var answer any
+	if err := errors.Join(json.NewDecoder(resp.Body).Decode(&answer), resp.Body.Close()); err != nil {
+		t.Fatal(err)
+	}
+	for path, verbs := range description.Paths {
+		for verb, operation := range verbs {
+			schema := operation.Responses.Default.Schema
+			if diff := cmp.Diff(answer, schema.Example); diff != "" || !slices.Equal(schema.Required, []string{"code", "message"}) {
+				t.Errorf("%s %s: required are %q, and the example is not what the service answers:\n%s", verb, path, schema.Required, diff)
+			}
+		}
+	}
 }
 
 // TestWatchFailsAsOtherCallsDo compares a watch that nobody may have with a list that nobody may have.
