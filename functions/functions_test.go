@@ -2,6 +2,7 @@ package functions_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -21,6 +22,7 @@ import (
 	"peerlab.example/peerlab/internal/bootstrap/apitest"
 	"peerlab.example/peerlab/internal/bootstrap/gateway"
 	"peerlab.example/peerlab/internal/bootstrap/store/firestore/fakefirestore"
+	"peerlab.example/peerlab/internal/bootstrap/store/storetest"
 	"peerlab.example/peerlab/internal/network"
 	"peerlab.example/peerlab/internal/node"
 	bootstrapv1 "peerlab.example/peerlab/proto/peerlab/bootstrap/v1"
@@ -59,14 +61,7 @@ func (l *lab) start(t *testing.T, env ...string) string {
 }
 
 func (l *lab) tryStart(t *testing.T, env []string) (string, error) {
-	free, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	addr := free.Addr().String()
-	if err := free.Close(); err != nil {
-		return "", err
-	}
+	addr := storetest.FreeAddr(t)
 	_, port, err := net.SplitHostPort(addr)
 	if err != nil {
 		return "", err
@@ -104,7 +99,7 @@ func awaitListener(ctx context.Context, addr string, ended <-chan struct{}) erro
 	for {
 		conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", addr)
 		if err == nil {
-			return conn.Close()
+			return errors.Join(conn.Close(), stillRuns(ended))
 		}
 		select {
 		case <-tick.C:
@@ -113,6 +108,16 @@ func awaitListener(ctx context.Context, addr string, ended <-chan struct{}) erro
 		case <-ctx.Done():
 			return fmt.Errorf("the function does not listen on %s: %w", addr, err)
 		}
+	}
+}
+
+// stillRuns is an error when the function has ended, and somebody else listens at its port.
+func stillRuns(ended <-chan struct{}) error {
+	select {
+	case <-ended:
+		return errors.New("the function ended, and somebody else has its port")
+	default:
+		return nil
 	}
 }
 

@@ -42,7 +42,7 @@ func mustUpdate(t *testing.T, s *etcd.Store, group string, change bootstrap.Chan
 
 func TestOpenRefuses(t *testing.T) {
 	t.Parallel()
-	addr, nobody := startServer(t), freeAddr(t)
+	addr, nobody := startServer(t), storetest.FreeAddr(t)
 	c := dialEtcd(t, addr)
 	put := func(key, value string) {
 		if _, err := c.Put(t.Context(), key, value); err != nil {

@@ -7,11 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/url"
 	"os"
 	"os/exec"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -21,6 +21,7 @@ import (
 	"go.uber.org/zap"
 
 	"peerlab.example/peerlab/internal/bootstrap/store/etcd"
+	"peerlab.example/peerlab/internal/bootstrap/store/storetest"
 )
 
 // memberEnv makes this binary the etcd that it describes, as JSON of a member.
@@ -90,7 +91,7 @@ func newMembers(t testing.TB, n int) []*member {
 	members := make([]*member, n)
 	cluster := ""
 	for i := range members {
-		m := &member{Name: fmt.Sprint("m", i), Dir: t.TempDir(), Peer: freeAddr(t), Client: freeAddr(t)}
+		m := &member{Name: fmt.Sprint("m", i), Dir: t.TempDir(), Peer: storetest.FreeAddr(t), Client: storetest.FreeAddr(t)}
 		cluster += fmt.Sprintf(",%s=http://%s", m.Name, m.Peer)
 		members[i] = m
 	}
@@ -100,32 +101,25 @@ func newMembers(t testing.TB, n int) []*member {
 	return members
 }
 
-// freeAddr is an address on loopback where nobody listens.
-func freeAddr(t testing.TB) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
-}
-
 // startServer runs a real etcd of one member in this process, and returns its host:port.
 func startServer(t testing.TB, change ...func(*embed.Config)) string {
 	t.Helper()
-	m := newMembers(t, 1)[0]
-	cfg := m.config()
-	cfg.UnsafeNoFsync = true // its tests are not about the disk
-	for _, f := range change {
-		f(cfg)
+	for try := 1; ; try++ {
+		m := newMembers(t, 1)[0]
+		cfg := m.config()
+		cfg.UnsafeNoFsync = true // its tests are not about the disk
+		for _, f := range change {
+			f(cfg)
+		}
+		e, err := start(cfg)
+		if err == nil {
+			t.Cleanup(e.Close)
+			return m.Client
+		}
+		if try == 5 || !errors.Is(err, syscall.EADDRINUSE) { // somebody was faster to take a port
+			t.Fatal(err)
+		}
 	}
-	e, err := start(cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(e.Close)
-	return m.Client
 }
 
 // startCluster runs a real cluster, each member in a process of its own.

@@ -5,8 +5,6 @@ package firestore_test
 import (
 	"bytes"
 	"context"
-	"fmt"
-	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -53,9 +51,13 @@ func startEmulator(t testing.TB) string {
 	if err != nil {
 		t.Skipf("the emulator of Firestore is there, but no java to run it: %v", err)
 	}
-	port := freePort(t)
+	addr := storetest.FreeAddr(t)
+	_, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		t.Fatal(err)
+	}
 	cmd := exec.CommandContext(context.Background(), java, "-Duser.language=en", "-cp", jar,
-		"com.google.cloud.datastore.emulator.firestore.CloudFirestore", "start", "--host=127.0.0.1", fmt.Sprintf("--port=%d", port))
+		"com.google.cloud.datastore.emulator.firestore.CloudFirestore", "start", "--host=127.0.0.1", "--port="+port)
 	var out bytes.Buffer // read after Wait only
 	cmd.Stdout, cmd.Stderr = &out, &out
 	cmd.WaitDelay = time.Second
@@ -70,7 +72,6 @@ func startEmulator(t testing.TB) string {
 			t.Logf("output of the emulator:\n%s", out.Bytes())
 		}
 	})
-	addr := fmt.Sprintf("127.0.0.1:%d", port)
 	c := config(addr, 0)
 	c.CallTimeout = 45 * time.Second // a cold Java on a busy machine
 	s := open(t, c)
@@ -79,24 +80,6 @@ func startEmulator(t testing.TB) string {
 	}
 	_ = s.Close()
 	return addr
-}
-
-// freePort is a port that nobody listens at, below those that the system gives to whoever asks for any: while Java starts, tests beside this
-// one ask for many.
-func freePort(t testing.TB) int {
-	t.Helper()
-	const lowest, end = 10_000, 32_000
-	for range 100 {
-		port := lowest + rand.IntN(end-lowest)
-		l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", fmt.Sprintf("127.0.0.1:%d", port))
-		if err != nil {
-			continue
-		}
-		_ = l.Close() // nobody has connected
-		return port
-	}
-	t.Fatal("no free port")
-	return 0
 }
 
 // TestOnEmulator runs what other tests do on our own server against Google's idea of the protocol.
