@@ -38,9 +38,7 @@ func TestBrowserWatchesARealRun(t *testing.T) {
 	if testing.Short() {
 		t.Skip("a browser takes seconds to start")
 	}
-	if _, err := exec.LookPath("chromium"); err != nil {
-		t.Skip("no browser: there is no chromium in PATH (Debian: apt-get install chromium)")
-	}
+	need(t, "chromium", "a browser looks at the page (Debian: apt-get install chromium)")
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "one.lab")
 	write := func(suite string) {

@@ -42,9 +42,7 @@ func TestNoPortIsLeft(t *testing.T) {
 // the system does not allow that.
 func inNamespace(t *testing.T, script string, args ...string) (string, int) {
 	t.Helper()
-	if _, err := exec.LookPath("ip"); err != nil {
-		t.Skip(err)
-	}
+	need(t, "ip", "it sets up the network of a namespace")
 	cmd := exec.CommandContext(t.Context(), "sh", append([]string{"-c", script, "sh"}, args...)...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{
 		Cloneflags:  syscall.CLONE_NEWUSER | syscall.CLONE_NEWNET,

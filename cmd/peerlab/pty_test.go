@@ -352,9 +352,7 @@ func TestPromptTurnsRed(t *testing.T) {
 // Ctrl-C is the pager's while it has the terminal, and does not leave it in another mode.
 func TestInterruptInThePager(t *testing.T) {
 	t.Parallel()
-	if _, err := exec.LookPath("less"); err != nil {
-		t.Skip("less is not installed")
-	}
+	need(t, "less", "it is the pager")
 	alice := atTerminal(t, 8, 80, "env", "PAGER=less", "peerlab", "peer", "--name", "alice")
 	alice.Until("a prompt", atPrompt("alice", ""))
 	alice.Send("help\r")

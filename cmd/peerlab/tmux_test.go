@@ -23,9 +23,7 @@ type tmux struct {
 
 func startTmux(t *testing.T, command string, env ...string) *tmux {
 	t.Helper()
-	if _, err := exec.LookPath("tmux"); err != nil {
-		t.Skip("tmux is not installed: this test wants a terminal of another make than vt10x")
-	}
+	need(t, "tmux", "this test wants a terminal of another make than vt10x")
 	folder, err := os.MkdirTemp("", "tmux")
 	if err != nil {
 		t.Fatal(err)
