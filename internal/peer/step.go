@@ -15,7 +15,7 @@ var ErrInterrupted error = interruptedError{}
 type interruptedError struct{}
 
 func (interruptedError) Error() string        { return "ended, because the peer was told to leave" }
-func (interruptedError) Is(target error) bool { return target == context.Canceled } //nolint:errorlint // the sentinel itself
+func (interruptedError) Is(target error) bool { return target == context.Canceled }
 
 // stepPatience is how long a step waits before it looks why the one before it does not end.
 const stepPatience = time.Second

@@ -45,7 +45,7 @@ func TestEveryStepWhileInitWaits(t *testing.T) {
 			}
 			w.crash()
 			if !out {
-				<-done
+				_ = <-done // ended by the crash
 			}
 		}
 		l.startService()
