@@ -43,6 +43,9 @@ func TestMain(m *testing.M) {
 //	finds NAME VAR RE   wait until the node has printed something that matches, whose first group becomes $VAR
 //	until REGEXP PROG…  run a program again and again, until its output matches
 //	shows REGEXP URL    GET a URL again and again until the body matches, and have it as output
+//	follow NAME URL     GET a URL whose answer does not end; prints and finds see it as they see a node
+//	hold ADDR…          listen where a node did, so that nobody else does, and hang up on whoever comes
+//	etcd start|kill     a real etcd at $ETCD; see etcd
 //	firestore           start a server of the Firestore protocol, which the nodes use from then on
 //	fetch CODE URL      GET a URL, expect this HTTP status, and have the body as output
 //	nopeers ADDR        wait until no peer of the coordinator at that address is left
@@ -52,6 +55,7 @@ func TestScripts(t *testing.T) {
 	t.Parallel()
 	tools := t.TempDir()
 	grpcurl := sync.OnceValues(func() (string, error) { return buildGrpcurl(tools) })
+	server := sync.OnceValues(func() (string, error) { return buildEtcd(tools) })
 	simulated := sync.OnceValues(func() (string, error) { return buildGuest(t.Context(), tools) })
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
@@ -63,6 +67,7 @@ func TestScripts(t *testing.T) {
 			e.Setenv("REPO", repository())
 			e.Values[nodesKey{}] = nodes{}
 			e.Values[functionsKey{}] = &functionsAPI{}
+			e.Values[etcdKey{}] = &etcdServer{}
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
@@ -86,7 +91,10 @@ func TestScripts(t *testing.T) {
 				ts.Setenv("GUEST", path)
 				ts.Setenv("XDG_CACHE_HOME", tools) // what is compiled of it is there for all scripts
 			},
-			"fetch": fetch,
+			"fetch":  fetch,
+			"follow": followURL,
+			"hold":   hold,
+			"etcd":   etcd(t, server),
 			"firestore": func(ts *testscript.TestScript, _ bool, _ []string) {
 				ts.Setenv(function.EnvEmulator, fakefirestore.Start(t).Addr())
 			},

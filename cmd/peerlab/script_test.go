@@ -3,10 +3,12 @@ package main
 import (
 	"context"
 	"io"
+	"net"
 	"net/http"
 	"path/filepath"
 	"regexp"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -96,6 +98,53 @@ func shows(ts *testscript.TestScript, _ bool, args []string) {
 			ts.Check(err)
 			return
 		}
+	}
+}
+
+// followURL GETs a URL whose answer does not end; what comes is there for prints and finds, as if a node had printed it.
+func followURL(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) != 2 {
+		ts.Fatalf("usage: follow NAME URL")
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, args[1], nil)
+	ts.Check(err)
+	resp, err := (&http.Transport{DisableKeepAlives: true}).RoundTrip(req)
+	ts.Check(err)
+	b := &background{done: make(chan struct{})}
+	go func() {
+		defer close(b.done)
+		_, _ = io.Copy(&b.output, resp.Body) // until one of both sides ends it
+		_ = resp.Body.Close()
+	}()
+	ts.Defer(func() {
+		cancel()
+		<-b.done
+	})
+	ts.Value(nodesKey{}).(nodes)[args[0]] = b
+}
+
+// hold listens where a node did, and hangs up on whoever comes: until the script ends nobody else can be met there. An
+// address may have the http:// of a URL before it.
+func hold(ts *testscript.TestScript, _ bool, args []string) {
+	for _, addr := range args {
+		l, err := net.Listen("tcp", strings.TrimPrefix(addr, "http://"))
+		ts.Check(err)
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			for {
+				conn, err := l.Accept()
+				if err != nil {
+					return
+				}
+				_ = conn.Close()
+			}
+		}()
+		ts.Defer(func() {
+			_ = l.Close()
+			<-done
+		})
 	}
 }
 

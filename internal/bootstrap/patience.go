@@ -2,6 +2,7 @@ package bootstrap
 
 import (
 	"context"
+	"strings"
 	"time"
 )
 
@@ -23,4 +24,13 @@ func Patience(ctx context.Context, most time.Duration) time.Duration {
 	}
 	left := time.Until(deadline)
 	return max(0, min(most, left-min(left/4, maxMargin)))
+}
+
+// Reason is what a message of gRPC says about a backend, without what gRPC puts around the error of a connection: who gets
+// the message over gRPC again would take that for an error of his own connection.
+func Reason(message string) string {
+	if _, inner, ok := strings.Cut(message, "Error while dialing: "); ok {
+		return strings.TrimSuffix(inner, `"`)
+	}
+	return message
 }

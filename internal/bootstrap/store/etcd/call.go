@@ -138,7 +138,7 @@ func plain(err error) error {
 	case st.Code() == codes.Canceled:
 		return context.Canceled
 	case st.Code() == codes.Unavailable, st.Code() == codes.Internal:
-		return unavailable(st.Message())
+		return unavailable(bootstrap.Reason(st.Message()))
 	}
 	return errors.New(st.Message())
 }

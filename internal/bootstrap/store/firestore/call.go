@@ -240,7 +240,7 @@ func (s *Store) explain(ctx context.Context, timeout time.Duration, err error) e
 	case !transient(err):
 		return fmt.Errorf("firestore: %s: %s", st.Code(), st.Message())
 	default:
-		err = fmt.Errorf("%s: %s", st.Code(), st.Message())
+		err = fmt.Errorf("%s: %s", st.Code(), bootstrap.Reason(st.Message()))
 	}
 	if !impatient && s.silent.CompareAndSwap(false, true) {
 		s.log.Warn().Err(err).Msg("firestore does not answer")

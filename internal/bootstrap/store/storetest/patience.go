@@ -96,5 +96,5 @@ func wantReasons(t *testing.T, fault string, conn grpc.ClientConnInterface) {
 
 // hasReason reports whether an error says that the store fails, and why.
 func hasReason(err error) bool {
-	return status.Code(err) == codes.Unavailable && strings.Contains(err.Error(), "gave no answer")
+	return status.Code(err) == codes.Unavailable && strings.Contains(err.Error(), "gave no answer") && !strings.Contains(err.Error(), "Error while dialing")
 }
