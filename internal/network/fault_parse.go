@@ -17,8 +17,11 @@ type RuleError struct {
 	Col int
 	// Msg says what is wrong.
 	Msg string
-	// Example is a rule that would be right.
+	// Example is a rule of that kind that is right.
 	Example string
+	// Word is the word that is wrong, where it could have been one of Choices; empty elsewhere.
+	Word    string
+	Choices []string
 }
 
 // Error is all of it.
@@ -44,6 +47,7 @@ var ruleExamples = map[FaultKind]string{
 //	KIND [AMOUNT] [LINKS] [except A B]... [on CHANNEL[,CHANNEL]] [for DURATION] [as ID]
 //
 //	partition | latency 100ms[±20ms] | loss 10% | duplicate 1% | reorder 5% | bandwidth 1MB/s
+//	DURATION           10s, 300ms, 1.5s; a bare number is one of seconds, as in commands
 //	LINKS   A B | C | D    all links between different groups
 //	        A -> B         one way; several names at each side are allowed
 //	        A <-> B        the same as A | B
@@ -83,6 +87,9 @@ type ruleParser struct {
 	start int // where the amount, or what follows the kind, begins
 }
 
+// endings begin what comes behind the links.
+var endings = []string{"on", "for", "as", "except"}
+
 func isKeyword(s string) bool {
 	return slices.Contains([]string{"on", "for", "as", "except", "|", "->", "<->", ","}, s)
 }
@@ -94,6 +101,23 @@ func (p *ruleParser) wrong(at int, format string, args ...any) error {
 		example = ruleExamples[Partition]
 	}
 	return &RuleError{Col: at + 1, Msg: fmt.Sprintf(format, args...), Example: example}
+}
+
+// unlike is an error about a word that is none of the choices, of which one may have been meant.
+func (p *ruleParser) unlike(w ruleWord, choices []string, format string, args ...any) error {
+	err := p.wrong(w.at, format, args...)
+	if e, ok := err.(*RuleError); ok { //nolint:errorlint // it was just made
+		e.Word, e.Choices = w.text, choices
+	}
+	return err
+}
+
+// parseTime is time.ParseDuration that takes a bare number as one of seconds.
+func parseTime(s string) (time.Duration, error) {
+	if f, err := strconv.ParseFloat(s, 64); err == nil {
+		s = strconv.FormatFloat(f, 'f', -1, 64) + "s"
+	}
+	return time.ParseDuration(s)
 }
 
 // split cuts the text into words and signs; signs need no blanks around them.
@@ -166,7 +190,7 @@ func (p *ruleParser) parse() error {
 		return err
 	}
 	if !slices.Contains(faultKinds, kind.text) {
-		return p.wrong(kind.at, "%q is no kind of fault; there are %s", kind.text, strings.Join(faultKinds, ", "))
+		return p.unlike(kind, faultKinds, "%q is no kind of fault; there are %s", kind.text, strings.Join(faultKinds, ", "))
 	}
 	p.rule.Kind = FaultKind(kind.text)
 	p.start = kind.at
@@ -196,7 +220,10 @@ func (p *ruleParser) amount() error {
 	}
 	share, ok := strings.CutSuffix(w.text, "%")
 	percent, err := strconv.ParseFloat(share, 64)
-	if !ok || err != nil || !(percent > 0 && percent <= 100) {
+	switch good := err == nil && percent > 0 && percent <= 100; {
+	case good && !ok:
+		return p.unlike(w, []string{w.text + "%"}, "%q is not a share: a number and %%", w.text)
+	case !good:
 		return p.wrong(w.at, "%q is not a share above 0%% and up to 100%%", w.text)
 	}
 	p.rule.Percent = percent
@@ -206,13 +233,13 @@ func (p *ruleParser) amount() error {
 func (p *ruleParser) latency(w ruleWord) error {
 	delay, jitter, found := strings.Cut(strings.Replace(w.text, "+-", "±", 1), "±")
 	var err error
-	if p.rule.Delay, err = time.ParseDuration(delay); err != nil {
+	if p.rule.Delay, err = parseTime(delay); err != nil {
 		return p.wrong(w.at, "%q is not a latency such as 100ms or 100ms±20ms", w.text)
 	}
 	if !found {
 		return nil
 	}
-	if p.rule.Jitter, err = time.ParseDuration(jitter); err != nil {
+	if p.rule.Jitter, err = parseTime(jitter); err != nil {
 		return p.wrong(w.at, "%q: the jitter %q is not a time such as 20ms", w.text, jitter)
 	}
 	return nil
@@ -238,7 +265,7 @@ func (p *ruleParser) links() error {
 	sign := ""
 	for len(p.words) > 0 {
 		w := p.words[0]
-		if !w.quoted && slices.Contains([]string{"on", "for", "as", "except"}, w.text) {
+		if !w.quoted && slices.Contains(endings, w.text) {
 			break
 		}
 		p.words = p.words[1:]
@@ -302,7 +329,7 @@ func (p *ruleParser) ending() error {
 			}
 			p.rule.Except = append(p.rule.Except, pair)
 		default:
-			err = p.wrong(w.at, "unexpected %q; behind the links come on, for, as and except", w.text)
+			err = p.unlike(w, endings, "unexpected %q; behind the links come on, for, as and except", w.text)
 		}
 		if err != nil {
 			return err
@@ -318,7 +345,11 @@ func (p *ruleParser) channels() error {
 			return err
 		}
 		if !slices.Contains(allChannels, Channel(w.text)) {
-			return p.wrong(w.at, "%q is no channel; there are packets, streams and rpc", w.text)
+			var names []string
+			for _, c := range allChannels {
+				names = append(names, string(c))
+			}
+			return p.unlike(w, names, "%q is no channel; there are packets, streams and rpc", w.text)
 		}
 		p.rule.Channels = append(p.rule.Channels, Channel(w.text))
 		if !p.keyword(",") && !p.keyword("|") {
@@ -332,7 +363,7 @@ func (p *ruleParser) until() error {
 	if err != nil {
 		return err
 	}
-	if p.rule.For, err = time.ParseDuration(w.text); err != nil || p.rule.For <= 0 {
+	if p.rule.For, err = parseTime(w.text); err != nil || p.rule.For <= 0 {
 		return p.wrong(w.at, "%q is not a time such as 10s", w.text)
 	}
 	return nil

@@ -3,6 +3,7 @@ package network
 import (
 	"errors"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -52,8 +53,9 @@ func TestParseRuleErrors(t *testing.T) {
 		"":                                   {1, "the kind of fault is missing"},
 		"slow 3s":                            {1, "no kind of fault"},
 		"latency":                            {8, "how much latency is missing"},
-		"latency 100":                        {9, "not a latency"},
-		"latency 100ms±50":                   {9, "jitter"},
+		"latency soon":                       {9, "not a latency"},
+		"latency 100ms±50":                   {9, "at most the latency"}, // seconds
+		"latency 100ms±some":                 {9, "jitter"},
 		"latency 10ms±50ms":                  {9, "at most the latency"},
 		"loss 10":                            {6, "not a share"},
 		"loss 101%":                          {6, "not a share"},
@@ -216,5 +218,38 @@ func TestWhomARuleIsFor(t *testing.T) {
 		if got := r.crosses(c.from, c.to); got != c.want {
 			t.Errorf("%s, %s to %s: %v", c.rule, c.from, c.to, got)
 		}
+	}
+}
+
+// TestRuleErrorsTellWhatCouldStandThere checks the choices among which a suggestion is looked for.
+func TestRuleErrorsTellWhatCouldStandThere(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]struct{ word, choice string }{
+		"lose 10%":                    {"lose", "loss"},
+		"loss 10":                     {"10", "10%"},
+		"loss 10% on packet":          {"packet", "packets"},
+		"loss 10% on rpc as x fro 1s": {"fro", "for"},
+	} {
+		_, err := ParseRule(text)
+		var re *RuleError
+		if !errors.As(err, &re) || re.Word != want.word || !slices.Contains(re.Choices, want.choice) {
+			t.Errorf("%q: %+v, want %s for %s", text, re, want.choice, want.word)
+		}
+	}
+	for _, text := range []string{"loss 110%", "latency soon a -> b", "partition a"} {
+		_, err := ParseRule(text)
+		var re *RuleError
+		if !errors.As(err, &re) || len(re.Choices) > 0 {
+			t.Errorf("%q: %+v, want no choices", text, re)
+		}
+	}
+}
+
+// TestBareNumbersAreSeconds reads times as commands do.
+func TestBareNumbersAreSeconds(t *testing.T) {
+	t.Parallel()
+	r, err := ParseRule("latency 1.5±0.5 alice -> bob for 10")
+	if err != nil || r.Delay != 1500*time.Millisecond || r.Jitter != 500*time.Millisecond || r.For != 10*time.Second {
+		t.Errorf("%v %+v", err, r)
 	}
 }

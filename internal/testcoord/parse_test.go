@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -242,5 +243,46 @@ func TestExamples(t *testing.T) {
 		if _, err := Parse(filepath.Base(file), src, fakeTable(nil)); err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+// TestBareNumbersAreSeconds reads durations without a unit wherever a line has one, as the prototype's scripts write them.
+func TestBareNumbersAreSeconds(t *testing.T) {
+	t.Parallel()
+	const bare = `timeout 60
+peers alice bob
+invariant views-agree within 10
+alice within 5 sleep 1
+lab sleep 0.5
+lab clock alice -5
+lab latency 1.5±0.5 alice -> bob for 10
+lab bootstrap slow 2
+expect all within 5 members alive = 2
+`
+	suite, err := Parse("bare.lab", []byte(bare), fakeTable(nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := []time.Duration{suite.Timeout, suite.Invariants[0].Within}
+	for _, s := range suite.Steps {
+		switch act := s.act.(type) {
+		case *commandStep:
+			got = append(got, act.within)
+		case sleepStep:
+			got = append(got, act.d)
+		case *labStep:
+			got = append(got, act.skew)
+		case *faultStep:
+			got = append(got, act.rule.Delay, act.rule.Jitter, act.rule.For)
+		case bootstrapStep:
+			got = append(got, act.delay)
+		case *expectStep:
+			got = append(got, act.limit)
+		}
+	}
+	const half = 500 * time.Millisecond
+	want := []time.Duration{120 * half, 20 * half, 10 * half, half, -10 * half, 3 * half, half, 20 * half, 4 * half, 10 * half}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Errorf("-want +got:\n%s", d)
 	}
 }

@@ -31,7 +31,11 @@ func (p *parser) labFault(l line) {
 	l = p.ungrouped(l)
 	rule, err := network.ParseRule(l.text())
 	if wrong := (*network.RuleError)(nil); errors.As(err, &wrong) {
-		p.fail(l, l.place(wrong.Col), wrong.Example, "%s", wrong.Msg)
+		hint, example := command.Nearest(wrong.Word, wrong.Choices), ""
+		if hint == "" && !strings.Contains(wrong.Msg, "such as") {
+			example = "; such as: lab " + wrong.Example
+		}
+		p.fail(l, l.place(wrong.Col), hint, "%s%s", wrong.Msg, example)
 		return
 	}
 	good := true

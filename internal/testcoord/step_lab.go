@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"peerlab.example/peerlab/app"
 	"peerlab.example/peerlab/internal/command"
 )
 
@@ -140,10 +141,14 @@ func (p *parser) asNew(verb string, l line) bool {
 func (p *parser) skew(l line) (time.Duration, bool) {
 	last := len(l.words) - 1
 	text := l.words[last].Text
-	d, err := time.ParseDuration(text)
-	if err != nil || text[0] != '+' && text[0] != '-' || last == 0 {
+	sign, unsigned := text[:min(1, len(text))], text[min(1, len(text)):]
+	d, err := app.ParseDuration(unsigned)
+	if err != nil || sign != "+" && sign != "-" || last == 0 {
 		p.fail(l, l.col(last), "", "a clock is set by a duration with its sign: lab clock alice +5s")
 		return 0, false
+	}
+	if sign == "-" {
+		d = -d
 	}
 	return d, true
 }
