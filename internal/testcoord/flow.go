@@ -28,6 +28,7 @@ type flow struct {
 	// Of the step that runs:
 	step    *Step
 	fixed   []string // what its WHO stands for, when that is settled
+	ran     []bool   // which of these the suite had not ended then
 	details []string // what to show below it, though it did not fail
 	doing   *doing   // nil where it is not told that it runs
 }
@@ -36,7 +37,7 @@ type flow struct {
 func (f *flow) inner() *flow {
 	in := *f
 	in.depth++
-	in.details, in.fixed, in.doing = nil, nil, nil
+	in.details, in.fixed, in.ran, in.doing = nil, nil, nil, nil
 	return &in
 }
 
@@ -239,6 +240,17 @@ func (c *Coordinator) wanted() []string {
 		if c.peers[name].wanted() {
 			out = append(out, name)
 		}
+	}
+	return out
+}
+
+// ran says of which peers the suite has not ended.
+func (c *Coordinator) ran(names []string) []bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	out := make([]bool, len(names))
+	for i, name := range names {
+		out[i] = c.peers[name].wanted()
 	}
 	return out
 }

@@ -48,7 +48,7 @@ func (f *flow) background(ctx context.Context, s *Step, act action) {
 	in.details = f.details
 	if several, ok := act.(ofPeers); ok { // what is meant is known now, and what follows may ask for its others
 		if names, err := in.resolve(*several.peers()); err == nil {
-			in.fixed, f.last = names, in.last
+			in.fixed, in.ran, f.last = names, f.c.ran(names), in.last
 		}
 	}
 	one := &job{line: s.Line, cancel: cancel, done: make(chan struct{})}

@@ -83,7 +83,11 @@ func (s *expectStep) run(ctx context.Context, f *flow) error {
 	if err != nil {
 		return err
 	}
-	w := c.watch(s, names)
+	ran := f.ran
+	if f.fixed == nil {
+		ran = c.ran(names)
+	}
+	w := c.watch(s, names, ran)
 	defer c.unwatch(w)
 	defer c.ask(ctx, w)()
 	f.waitsFor(w.unmet)

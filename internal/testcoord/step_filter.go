@@ -112,7 +112,7 @@ func (c *Coordinator) judgeFilters(ctx context.Context) {
 
 func (c *Coordinator) judgeFilter(ctx context.Context, f *pendingFilter) {
 	begin := time.Now()
-	w := c.watch(f.expect, []string{f.who})
+	w := c.watch(f.expect, []string{f.who}, []bool{true})
 	defer c.unwatch(w)
 	f.record.Status = Passed
 	if err := c.await(ctx, w); err != nil {

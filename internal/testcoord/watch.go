@@ -22,15 +22,18 @@ type watcher struct {
 	ended  bool          // it is decided
 	err    string        // why it failed, once it is decided
 	missed []uint64      // how many events of each peer were lost before it mattered
+	ran    []bool        // the suite had not ended that peer when it came to the line
+	over   []bool        // that peer is judged no more
 	poke   chan struct{} // has room for one; since or ended may have changed
 }
 
-// watch begins to judge; the caller ends it with unwatch.
-func (c *Coordinator) watch(s *expectStep, names []string) *watcher {
+// watch begins to judge; the caller ends it with unwatch. ran says of whom the suite had not ended when it came to the line.
+func (c *Coordinator) watch(s *expectStep, names []string, ran []bool) *watcher {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	w := &watcher{
 		step: s, index: map[*peer]int{}, good: make([]bool, len(names)), bad: len(names), poke: make(chan struct{}, 1),
+		ran: ran, over: make([]bool, len(names)),
 	}
 	for i, name := range names {
 		p := c.peers[name]
@@ -63,15 +66,28 @@ func (w *watcher) changed(p *peer, e *eventv1.Event) {
 	if !mine || w.ended {
 		return
 	}
-	if e != nil {
+	if e != nil && !w.over[i] {
 		w.judges[i].see(e)
 	}
 	w.look(i)
 	w.decide()
 }
 
+// excused reports whether a peer is judged no more. What is watched of several is watched at each for as long as it runs: one that
+// the suite itself ends has not failed, also if it starts again. Who is watched alone is to run to the end.
+func (w *watcher) excused(i int) bool {
+	lasting := w.step.never || w.step.always
+	if lasting && len(w.peers) > 1 && w.ran[i] && !w.peers[i].wanted() {
+		w.over[i] = true
+	}
+	return w.over[i]
+}
+
 // look judges one peer, and decides what a single peer can decide.
 func (w *watcher) look(i int) {
+	if w.excused(i) {
+		return
+	}
 	p, v, was := w.peers[i], w.judges[i].verdict(), w.good[i]
 	if w.good[i] != (v == yes) {
 		w.good[i] = v == yes
@@ -167,7 +183,7 @@ func (c *Coordinator) silent(w *watcher) string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for i, j := range w.judges {
-		if j.verdict() == unknown {
+		if j.verdict() == unknown && !w.over[i] {
 			return w.peers[i].name
 		}
 	}
