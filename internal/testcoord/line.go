@@ -1,6 +1,7 @@
 package testcoord
 
 import (
+	"regexp"
 	"strings"
 
 	"peerlab.example/peerlab/internal/command"
@@ -65,10 +66,26 @@ func (l line) shown() string {
 		return ""
 	}
 	typed := l.src[l.words[0].Col-1 : endOf(l.words)]
-	if strings.Contains(typed, "$") {
-		return command.Clean(command.Join(l.words))
+	if !strings.Contains(typed, "$") {
+		return command.Clean(typed)
 	}
-	return command.Clean(typed)
+	parts := make([]string, len(l.words))
+	for i, w := range l.words {
+		parts[i] = quoteTest(w)
+	}
+	return command.Clean(strings.Join(parts, " "))
+}
+
+// fieldStart is how the test of a field begins, such as text= and from!~.
+var fieldStart = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_.-]*!?[=~]`)
+
+// quoteTest writes a word as one types it: of the test of a field, the value stands in quotes where it must, and the name before them.
+func quoteTest(w command.Word) string {
+	name := fieldStart.FindString(w.Text)
+	if w.Quoted {
+		name = ""
+	}
+	return name + command.Quote(w.Text[len(name):])
 }
 
 // source is the line as it was typed, without its comment.

@@ -204,3 +204,17 @@ func TestInclude(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+// TestWantedIsShownAsTyped looks at what a failure says of a line with variables: as one would type it with their values.
+func TestWantedIsShownAsTyped(t *testing.T) {
+	t.Parallel()
+	l, r, err := run(t, `peers alice bob
+all init
+n = 7
+expect bob within 10ms event message text="m 1 $n" from!=$n text~'^a b' x $n
+`, Options{}, nil)
+	if err != nil || r.OK() {
+		t.Errorf("%v %+v", err, r)
+	}
+	wantOutput(t, l, `event message text="m 1 7" from!=7 text~"^a b" x 7`)
+}
