@@ -117,7 +117,7 @@ func writeTo(flag, path string, write func(io.Writer) error) error {
 		err = os.Rename(path+".new", path)
 	}
 	if err != nil {
-		return fmt.Errorf("%s: %w", flag, err)
+		return fmt.Errorf("%s %s: %w", flag, path, systemSays(err))
 	}
 	return nil
 }

@@ -2,6 +2,8 @@ package cli
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -25,5 +27,33 @@ func TestEventsOfAPeerStayInItsOrder(t *testing.T) {
 	}
 	if got, want := strings.Join(got, " "), "1@11/0 2@41/0 3@41/0 4@41/0 8@100/1 9@110/1"; got != want {
 		t.Errorf("got %s, want %s", got, want)
+	}
+}
+
+func TestReportsAreTriedBeforeTheRun(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	file := filepath.Join(dir, "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	in := func(parts ...string) string { return filepath.Join(append([]string{dir}, parts...)...) }
+	for _, tt := range []struct {
+		reportFlags
+		want string
+	}{
+		{reportFlags{junit: in("none", "x.xml")}, "--junit " + in("none", "x.xml") + ": folder " + in("none") + ": "},
+		{reportFlags{tap: in("file", "x.tap")}, "--tap " + in("file", "x.tap") + ": folder " + file + ": "},
+		{reportFlags{json: dir}, "--json " + dir + ": that is a folder"},
+		{reportFlags{dir: in("file", "report")}, "--report " + in("file", "report") + ": "},
+		{reportFlags{junit: in("x.xml"), tap: in("x.tap"), json: in("x.jsonl"), dir: in("deep", "report")}, ""},
+	} {
+		err := tt.check()
+		if (err == nil) != (tt.want == "") || err != nil && (!strings.HasPrefix(err.Error(), tt.want) || strings.Contains(err.Error(), ".peerlab-")) {
+			t.Errorf("got %v, want %q", err, tt.want)
+		}
+	}
+	if left, err := filepath.Glob(in(".*")); err != nil || len(left) > 0 {
+		t.Errorf("%q were left (%v)", left, err)
 	}
 }

@@ -175,6 +175,9 @@ func (s *session) once(ctx context.Context, paths []string) error {
 	if suites, err = s.flags.plan.pick(suites); err != nil {
 		return err
 	}
+	if err := s.flags.reports.check(); err != nil {
+		return exit{exitUsage, err}
+	}
 	if s.sim == nil && s.flags.how.runner == inSim {
 		if s.sim, err = newSimulator(ctx, s.std, &s.flags.how.sim, s.apps); err != nil {
 			return err

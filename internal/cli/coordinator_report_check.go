@@ -1,0 +1,62 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// check reports what of it could not be written. That is known before a run then, and not at its end.
+func (f *reportFlags) check() error {
+	var errs []error
+	for _, file := range []struct{ flag, path string }{{"--junit", f.junit}, {"--tap", f.tap}, {"--json", f.json}} {
+		if file.path != "" {
+			errs = append(errs, checkFile(file.flag, file.path))
+		}
+	}
+	if f.dir != "" {
+		err := os.MkdirAll(f.dir, 0o750)
+		if err == nil {
+			err = tryFolder(f.dir)
+		}
+		if err != nil {
+			errs = append(errs, fmt.Errorf("--report %s: %w", f.dir, systemSays(err)))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// checkFile reports whether a file can be written.
+func checkFile(flag, path string) error {
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		return fmt.Errorf("%s %s: that is a folder", flag, path)
+	}
+	if err := tryFolder(filepath.Dir(path)); err != nil {
+		return fmt.Errorf("%s %s: folder %s: %w", flag, path, filepath.Dir(path), systemSays(err))
+	}
+	return nil
+}
+
+// tryFolder makes a file in a folder, and removes it.
+func tryFolder(dir string) error {
+	f, err := os.CreateTemp(dir, ".peerlab-*")
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Close(), os.Remove(f.Name()))
+}
+
+// systemSays is what the system said, without the name of a file that the user does not know.
+func systemSays(err error) error {
+	var path *fs.PathError
+	var link *os.LinkError
+	switch {
+	case errors.As(err, &path):
+		return path.Err
+	case errors.As(err, &link):
+		return link.Err
+	}
+	return err
+}
