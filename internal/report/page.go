@@ -137,7 +137,7 @@ func loadPage(name string, scripts ...string) (assets, error) {
 		script += string(text)
 	}
 	page, err := template.New(name).Funcs(template.FuncMap{
-		"took": command.Duration, "at": at, "symbol": symbol, "clean": bounded, "first": firstLines, "rate": command.PerSecond,
+		"took": command.Duration, "at": at, "symbol": symbol, "clean": bounded, "first": firstLines, "rate": command.PerSecond, "counted": counted,
 	}).ParseFS(pageFiles, "page/"+name)
 	return assets{style: string(style), script: script + "})();\n", page: page}, err
 }
@@ -221,7 +221,15 @@ func firstLines(lines []string) []string {
 	if len(lines) <= detailsShown {
 		return lines
 	}
-	return append(lines[:detailsShown:detailsShown], fmt.Sprintf("… and %d more lines, in %s", len(lines)-detailsShown, FileRun))
+	return append(lines[:detailsShown:detailsShown], fmt.Sprintf("… and %s, in %s", counted(len(lines)-detailsShown, "more line"), FileRun))
+}
+
+// counted is "1 line" or "2 lines".
+func counted(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
 }
 
 func cleaned(names []string) []string {

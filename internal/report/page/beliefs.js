@@ -48,6 +48,8 @@ class Views {
   take([, o, s, state, id]) {
     if (s < 0) return this.clear(o);
     if (s === o && states[state] === "left") return this.clear(o);
+    // Nobody else says that one has left: who has said goodbye believes nothing any more, though its process may take a while to end.
+    if (states[state] === "left" && this.inside[s] && this.starts.get(s * this.n + s)?.has(id)) this.clear(s);
     if (!this.inside[o]) {
       this.inside[o] = 1;
       for (let i = 0; i < this.n; i++) this.count(i, this.cells[o * this.n + i], 1);

@@ -15,9 +15,20 @@ function findNews() {
       el("option", { value: i }, `${p.title} at ${seconds(p.knew.length ? p.knew[0][0] : p.cause)} (${p.knew.length} of ${p.of})`)));
   }));
   const same = before && news.list.findIndex((p) => p.title === before.title && p.group === before.group);
-  const best = ["lost", "joined", "left", "messages"].map((g) => news.list.findIndex((p) => p.group === g)).find((i) => i >= 0);
-  news.picked = before && same >= 0 ? same : best ?? 0;
+  news.picked = before && same >= 0 ? same : firstShown();
   pick.value = String(news.picked);
+}
+
+// firstShown is the piece of news that is drawn until another is chosen: one that all got to know, if there is one.
+function firstShown() {
+  const all = (p) => p.knew.length === p.of, any = () => true;
+  for (const fits of [all, any]) {
+    for (const group of ["lost", "joined", "left", "messages"]) {
+      const i = news.list.findIndex((p) => p.group === group && fits(p));
+      if (i >= 0) return i;
+    }
+  }
+  return 0;
 }
 
 function plotCurve(p, wanted) {

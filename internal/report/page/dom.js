@@ -26,6 +26,7 @@ function took(us) {
   return (us / 1e6).toFixed(a < 1e7 ? 2 : 1) + "s";
 }
 const number = (n) => String(n).replace(/\B(?=(\d{3})+$)/g, ",");
+const counted = (n, what) => (n === 1 ? "1 " + what : number(n) + " " + what + "s");
 const cut = (s, n) => (s.length > n ? s.slice(0, n - 1) + "…" : s);
 
 // table is the alternative to a picture: columns are [title, is a number].

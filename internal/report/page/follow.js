@@ -13,7 +13,7 @@ function followMessage(m) {
   show(box, el("p", null, el("strong", null, "Following "), el("code", null, m.id), ` of ${m.from}: ${m.text} `,
     el("button", { type: "button", id: "unfollow", click: () => followMessage(null) }, "Show all messages")),
   el("p", { class: "quiet" }, `Delivered to ${m.got.length}` + (m.receivers.length ? ` of ${m.receivers.length}` : "") +
-    (m.dropped.length ? `, dropped ${m.dropped.length} times` : "") + (missing.length ? `; nothing is known of ${cut(missing.join(", "), 300)}` : "")));
+    (m.dropped.length ? `, dropped ${m.dropped.length === 1 ? "once" : m.dropped.length + " times"}` : "") + (missing.length ? `; nothing is known of ${cut(missing.join(", "), 300)}` : "")));
   look(from - margin, to + margin);
 }
 

@@ -36,7 +36,7 @@ function drawVerdict() {
   document.title = `${symbols[status]} ${number(passed)} of ${number(passed + failed)} runs passed – peerlab`;
   $("counts").textContent = `${number(passed)} of ${number(passed + failed)} runs passed` + (running ? `, ${running} running` : "");
   $("left").hidden = all.left === 0;
-  $("left").textContent = `${number(all.left)} more runs, the oldest that passed, are not listed.`;
+  $("left").textContent = `Not listed: ${counted(all.left, "more run")} of the oldest that passed.`;
 }
 
 function drawAll() {

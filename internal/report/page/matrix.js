@@ -100,7 +100,7 @@ function drawStrip() {
   });
   const g = svg("svg", { width, height: h, role: "img", "aria-label": "About how many peers views disagreed, over time" },
     titled(svg("path", { d: d + `H${width - 4}V${h}z`, class: "split" }), "about how many peers views disagreed"),
-    svg("text", { x: 6, y: 11, class: "soft" }, `views disagree about up to ${most === 1 && moves.splits.every((s) => !s[1]) ? 0 : most} peers`),
+    svg("text", { x: 6, y: 11, class: "soft" }, `views disagree about up to ${counted(most === 1 && moves.splits.every((s) => !s[1]) ? 0 : most, "peer")}`),
     svg("line", { x1: at(believer.t), x2: at(believer.t), y1: 0, y2: h, class: "cursor" }));
   g.addEventListener("click", (e) => setCursor(((e.clientX - g.getBoundingClientRect().left - 4) / (width - 8)) * span()));
   show(box, g);

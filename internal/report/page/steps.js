@@ -16,7 +16,7 @@ function filterSteps() {
     if (fits) { shown++; any = true; }
   }
   if (section) section.hidden = !any;
-  $("step-count").textContent = shown === all ? (all === 1 ? "1 step" : `${number(all)} steps`) : `${number(shown)} of ${number(all)} steps`;
+  $("step-count").textContent = (shown === all ? "" : number(shown) + " of ") + counted(all, "step");
 }
 
 const symbols = { passed: "✓", failed: "✗", skipped: "–", running: "▸" };
