@@ -152,7 +152,11 @@ func reportOf(suite *testcoord.Suite, h *how, result *testcoord.Result, log inva
 		run.Sections = append(run.Sections, report.Section{Title: s.Title, Start: s.Start, Duration: s.Duration})
 	}
 	for i, p := range result.Problems {
-		run.Problems = append(run.Problems, report.Problem{Text: p, Details: result.Tails[i]})
+		one := report.Problem{Text: p}
+		if i < len(result.Tails) { // a guest of another version tells none
+			one.Details = result.Tails[i]
+		}
+		run.Problems = append(run.Problems, one)
 	}
 	for _, l := range log.Lives {
 		run.Lives = append(run.Lives, report.Life{Peer: l.Peer, From: l.From, To: l.To, End: l.How})
