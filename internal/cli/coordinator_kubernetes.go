@@ -62,6 +62,8 @@ func (f *kubernetesFlags) check(cmd *cobra.Command, run *runFlags) error {
 		return exit{exitUsage, errors.New("--bootstrap with --runner kubernetes needs --insecure: another's service knows nothing of the run's own CA")}
 	case run.attach.bootstrap != "" && f.bootstrapListen != "":
 		return exit{exitUsage, errors.New("--bootstrap and --bootstrap-listen exclude each other")}
+	case run.plan.parallel > 1 && (fixedPort(f.bootstrapListen) || fixedPort(run.attach.advertise)):
+		return exit{exitUsage, errors.New("--parallel wants a port for each run: --bootstrap-listen with port 0, and --advertise without one")}
 	case f.job != "" && run.plan.parallel > 1:
 		return exit{exitUsage, errors.New("--job and --parallel exclude each other: each run needs a name of its own")}
 	}
@@ -73,6 +75,12 @@ func (f *kubernetesFlags) check(cmd *cobra.Command, run *runFlags) error {
 		return exit{exitUsage, err}
 	}
 	return f.secure(run)
+}
+
+// fixedPort reports whether addr, a host or host:port, has one port for all runs.
+func fixedPort(addr string) bool {
+	_, port, err := net.SplitHostPort(addr)
+	return err == nil && port != "0"
 }
 
 // secure gives the run a CA and a token of its own, as far as the user has not said otherwise.

@@ -57,15 +57,15 @@ type follower struct {
 // watch lists the pods and follows their changes until the cluster ends the stream, as it does now and then.
 func (f *follower) watch(ctx context.Context) error {
 	j := f.job
-	pods := j.launcher.core.Pods(j.Namespace())
+	api := j.launcher.api
 	ofJob := metav1.ListOptions{LabelSelector: labels.Set{batchv1.ControllerUidLabel: string(j.uid)}.String()}
-	list, err := pods.List(ctx, ofJob)
+	list, err := api.pods(ctx, ofJob)
 	if err != nil {
 		return err
 	}
 	j.seeAll(list.Items)
 	ofJob.ResourceVersion = list.ResourceVersion
-	stream, err := pods.Watch(ctx, ofJob)
+	stream, err := api.watchPods(ctx, ofJob)
 	if err != nil {
 		return err
 	}
@@ -136,7 +136,7 @@ func (f *follower) explainMissing(ctx context.Context) {
 	if whole {
 		return
 	}
-	list, err := j.launcher.core.Events(j.Namespace()).List(ctx, metav1.ListOptions{
+	list, err := j.launcher.api.events(ctx, metav1.ListOptions{
 		FieldSelector: fields.Set{"involvedObject.uid": string(j.uid), "type": corev1.EventTypeWarning}.String(),
 	})
 	if err != nil || len(list.Items) == 0 {
@@ -201,6 +201,28 @@ func (j *Job) situations() map[int]situation {
 		now[i] = situationOf(pod)
 	}
 	return now
+}
+
+// Fallen are the peers whose pods have ended otherwise than with exit code 0. It waits until all pods have ended, or ctx ends; then those count
+// that are known to have. Follow must run meanwhile.
+func (j *Job) Fallen(ctx context.Context) []string {
+	tick := time.NewTicker(gather)
+	defer tick.Stop()
+	for {
+		now, running := j.situations(), 0
+		for _, s := range now {
+			if !s.over {
+				running++
+			}
+		}
+		if running == 0 || ctx.Err() != nil {
+			return fallen(j.peers, now)
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+		}
+	}
 }
 
 // Whereabouts is what is known of the pod of a peer.

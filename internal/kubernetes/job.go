@@ -22,6 +22,7 @@ type Job struct {
 	launcher *Launcher
 	name     string
 	uid      types.UID
+	secret   types.UID // empty when it is not known to be there
 	peers    []string
 
 	mu   sync.Mutex
@@ -38,24 +39,26 @@ func newHandle(l *Launcher, job *batchv1.Job, peers []string) *Job {
 func (j *Job) Name() string { return j.name }
 
 // Namespace is where the Job and the Secret are.
-func (j *Job) Namespace() string { return j.launcher.namespace }
+func (j *Job) Namespace() string { return j.launcher.api.namespace }
 
 // Close deletes the Secret and the Job. The cluster deletes the pods that are left by itself, which end then. It may be called again.
 func (j *Job) Close(ctx context.Context) error {
-	l := j.launcher
+	api := j.launcher.api
 	gone := func(err error) error {
 		if apierrors.IsNotFound(err) || apierrors.IsConflict(err) { // a conflict: the name is another's by now
 			return nil
 		}
 		return err
 	}
-	// Not by its UID, which nobody has noted: the name is not free for another before the Job is gone.
-	err := gone(l.core.Secrets(l.namespace).Delete(ctx, j.name, metav1.DeleteOptions{}))
-	err = errors.Join(err, gone(l.batch.Jobs(l.namespace).Delete(ctx, j.name, metav1.DeleteOptions{
+	var err error
+	if j.secret != "" { // else the cluster deletes it after the Job, should it be there
+		err = gone(api.deleteSecret(ctx, j.name, &metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &j.secret}}))
+	}
+	err = errors.Join(err, gone(api.deleteJob(ctx, j.name, &metav1.DeleteOptions{
 		Preconditions: &metav1.Preconditions{UID: &j.uid}, PropagationPolicy: new(metav1.DeletePropagationBackground),
 	})))
 	if err != nil {
-		return fmt.Errorf("delete job %s in namespace %s: %w", j.name, l.namespace, err)
+		return fmt.Errorf("delete job %s in namespace %s: %w", j.name, api.namespace, err)
 	}
 	return nil
 }

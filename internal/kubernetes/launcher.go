@@ -5,24 +5,20 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 	"time"
 
 	batchv1 "k8s.io/api/batch/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	batchclient "k8s.io/client-go/kubernetes/typed/batch/v1"
-	coreclient "k8s.io/client-go/kubernetes/typed/core/v1"
 	"k8s.io/client-go/tools/clientcmd"
 )
 
 // Launcher makes Jobs in one cluster. It has nothing to close.
 type Launcher struct {
-	config    Config
-	namespace string
-	batch     batchclient.JobsGetter
-	core      coreclient.CoreV1Interface
-	newName   func(title string) string
+	config  Config
+	api     *api
+	newName func(title string) string
 }
 
 // A run is small, so that the client's own limits would only slow it down.
@@ -53,15 +49,11 @@ func New(c Config) (*Launcher, error) {
 			return nil, fmt.Errorf("kubeconfig: namespace: %w", err)
 		}
 	}
-	batch, err := batchclient.NewForConfig(rest)
+	api, err := newAPI(rest, namespace)
 	if err != nil {
 		return nil, fmt.Errorf("kubeconfig: %w", err)
 	}
-	core, err := coreclient.NewForConfig(rest)
-	if err != nil {
-		return nil, fmt.Errorf("kubeconfig: %w", err)
-	}
-	return &Launcher{config: c, namespace: namespace, batch: batch, core: core, newName: newName}, nil
+	return &Launcher{config: c, api: api, newName: newName}, nil
 }
 
 // tries is how many names are tried for a Job whose name is left to chance.
@@ -81,11 +73,13 @@ func (l *Launcher) Launch(ctx context.Context, s Spec) (*Job, error) {
 		return nil, err
 	}
 	j := newHandle(l, made, s.Peers)
-	if _, err := l.core.Secrets(l.namespace).Create(ctx, newSecret(&s, made), metav1.CreateOptions{}); err != nil {
+	secret, err := l.api.createSecret(ctx, newSecret(&s, made))
+	if err != nil {
 		bounded, stop := context.WithTimeout(context.WithoutCancel(ctx), deleteWithin)
 		defer stop()
-		return nil, errors.Join(fmt.Errorf("secret %s in namespace %s: %w", made.Name, l.namespace, err), j.Close(bounded))
+		return nil, errors.Join(fmt.Errorf("secret %s in namespace %s: %w", made.Name, l.api.namespace, err), j.Close(bounded))
 	}
+	j.secret = secret.UID
 	return j, nil
 }
 
@@ -96,17 +90,17 @@ func (l *Launcher) create(ctx context.Context, s *Spec, run string) (*batchv1.Jo
 		if name == "" {
 			name = l.newName(s.Title)
 		}
-		job, err := l.batch.Jobs(l.namespace).Create(ctx, newJob(&l.config, s, name, run), metav1.CreateOptions{FieldValidation: metav1.FieldValidationStrict})
+		job, err := l.api.createJob(ctx, newJob(&l.config, s, name, run))
 		switch {
 		case err == nil:
 			return job, nil
 		case !apierrors.IsAlreadyExists(err):
-			return nil, errors.Join(fmt.Errorf("job %s in namespace %s: %w", name, l.namespace, err), l.takeBack(ctx, name, run, err))
+			return nil, errors.Join(fmt.Errorf("job %s in namespace %s: %w", name, l.api.namespace, err), l.takeBack(ctx, name, run, err))
 		case s.Name != "":
 			return nil, fmt.Errorf("job %s in namespace %s: %w: another run has that name, or one that was killed; choose another, or: kubectl -n %[2]s delete job %[1]s",
-				name, l.namespace, err)
+				name, l.api.namespace, err)
 		case try == tries:
-			return nil, fmt.Errorf("job in namespace %s: %d names by chance are all taken, the last is %s: %w", l.namespace, tries, name, err)
+			return nil, fmt.Errorf("job in namespace %s: %d names by chance are all taken, the last is %s: %w", l.api.namespace, tries, name, err)
 		}
 	}
 }
@@ -118,9 +112,20 @@ func (l *Launcher) takeBack(ctx context.Context, name, run string, err error) er
 	}
 	bounded, stop := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer stop()
-	job, err := l.batch.Jobs(l.namespace).Get(bounded, name, metav1.GetOptions{})
+	job, err := l.api.job(bounded, name)
 	if err != nil || job.Labels[runLabel] != run {
 		return nil //nolint:nilerr // a cluster that is not reached was told already
 	}
 	return newHandle(l, job, nil).Close(bounded)
+}
+
+// Refused reports whether an error of Launch is what the cluster has answered: it may not be asked so, or not by this user. Otherwise it was
+// not reached, or is in trouble itself.
+func Refused(err error) bool {
+	status := apierrors.APIStatus(nil)
+	if !errors.As(err, &status) {
+		return false
+	}
+	code := status.Status().Code
+	return code >= http.StatusBadRequest && code < http.StatusInternalServerError && code != http.StatusTooManyRequests
 }

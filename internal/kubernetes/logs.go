@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 )
 
 const (
@@ -23,7 +24,7 @@ const (
 )
 
 // Logs writes what each pod has written to NAME.log in a folder that exists. Of pods that still run it is waited for the rest until ctx
-// ends; then what there is counts. The error has each peer whose log could not be had.
+// ends; then what there is counts. Of a pod whose container has not started there is no file. The error has each peer whose log could not be had.
 func (j *Job) Logs(ctx context.Context, dir string) error {
 	errs := make([]error, len(j.peers))
 	var g errgroup.Group
@@ -43,6 +44,9 @@ func (j *Job) Logs(ctx context.Context, dir string) error {
 // saveLog writes the log of one peer.
 func (j *Job) saveLog(ctx context.Context, i int, path string) (err error) {
 	stream, err := j.openLog(ctx, i, &corev1.PodLogOptions{Container: container, Follow: true, LimitBytes: new(int64(logLimit))})
+	if errors.Is(err, errNoPod) || apierrors.IsBadRequest(err) { // it waits to start; why was told
+		return nil
+	}
 	if err != nil {
 		return err
 	}
@@ -58,15 +62,18 @@ func (j *Job) saveLog(ctx context.Context, i int, path string) (err error) {
 	return nil
 }
 
+// errNoPod is why there is no log of a peer for which the job has made no pod.
+var errNoPod = errors.New("it has no pod")
+
 // openLog opens the log of the pod with that index.
 func (j *Job) openLog(ctx context.Context, i int, opt *corev1.PodLogOptions) (io.ReadCloser, error) {
 	j.mu.Lock()
 	pod := j.pods[i]
 	j.mu.Unlock()
 	if pod == nil {
-		return nil, errors.New("it has no pod")
+		return nil, errNoPod
 	}
-	return j.launcher.core.Pods(j.Namespace()).GetLogs(pod.Name, opt).Stream(ctx)
+	return j.launcher.api.podLog(ctx, pod.Name, opt)
 }
 
 // Tail are the last n lines that the pod of a peer has written; none if they cannot be had.

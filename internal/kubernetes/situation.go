@@ -125,6 +125,17 @@ func news(names []string, now map[int]situation, told map[int]string) []string {
 	return slices.Clip(lines)
 }
 
+// fallen are those whose pods have ended, and not well.
+func fallen(names []string, now map[int]situation) []string {
+	var out []string
+	for i, name := range names {
+		if s := now[i]; s.over && s.reason != "" && s.reason != string(corev1.PodSucceeded) {
+			out = append(out, name)
+		}
+	}
+	return out
+}
+
 // some are names, but not so many that they flood a screen.
 func some(names []string) string {
 	shown := strings.Join(names[:min(len(names), namesShown)], ", ")
