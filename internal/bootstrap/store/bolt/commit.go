@@ -106,8 +106,8 @@ func (s *Store) commit(requests []*request) {
 		batch.Publish()
 	}
 	for _, r := range requests {
-		if r.err == nil {
-			r.err = err
+		if err != nil && r.ctx.Err() == nil {
+			r.err = err // also where a change was refused because of one before it, which has not happened
 		}
 		close(r.answer)
 	}

@@ -41,6 +41,25 @@ func TestFailedTransaction(t *testing.T) {
 	if r, err := s.Load(t.Context(), "a"); err != nil || r.GetRevision() != 0 {
 		t.Errorf("after a failed change: %v, %v", r, err)
 	}
+	// Of two that come together, the second finds the change of the first, which does not happen either.
+	together := []*request{
+		{group: "a", change: func(r *bootstrapv1.Roster) (*bootstrapv1.Roster, error) { return resize(r), nil }},
+		{group: "a", change: func(r *bootstrapv1.Roster) (*bootstrapv1.Roster, error) {
+			if r.GetRevision() != 0 {
+				return nil, bootstrap.ErrConflict
+			}
+			return resize(r), nil
+		}},
+	}
+	for _, r := range together {
+		r.ctx, r.answer = t.Context(), make(chan struct{})
+	}
+	s.commit(together)
+	for _, r := range together {
+		if !errors.Is(r.err, bbolterrors.ErrDatabaseNotOpen) {
+			t.Errorf("one of two changes that come together: %v", r.err)
+		}
+	}
 	if err := s.Healthy(t.Context()); !errors.Is(err, bbolterrors.ErrDatabaseNotOpen) {
 		t.Errorf("healthy: %v", err)
 	}

@@ -8,8 +8,9 @@ import (
 )
 
 const (
-	// CallTimeout is how long a change waits for the disk, with the changes before it.
-	CallTimeout = 3 * time.Second
+	// CallTimeout is how long a change waits for the disk, with the changes before it, if its caller has no deadline. A
+	// disk on which many write has been seen to need 3 s.
+	CallTimeout = 10 * time.Second
 	// slowDisk is how long a transaction may be under way before the store is not well. A disk that works takes
 	// milliseconds, and one that is busy with much else some hundred of them.
 	slowDisk = time.Second
