@@ -31,7 +31,7 @@ func tail(p Process) []string {
 		}
 	}
 	if at < 0 {
-		return lines[max(0, len(lines)-tailShown):]
+		return p.Tail(tailShown) // some tell more than lines of a log, such as where a pod is
 	}
 	from, to := max(0, at-beforePanic), min(len(lines), at+panicShown)
 	out := slices.Clone(lines[from:to])

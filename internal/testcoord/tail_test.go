@@ -16,6 +16,11 @@ type wrote struct {
 
 func (w wrote) Tail(n int) []string { return w.lines[max(0, len(w.lines)-n):] }
 
+// placed is one that says first where it is, whatever else is wanted of it.
+type placed struct{ wrote }
+
+func (p placed) Tail(n int) []string { return append([]string{"on node 7"}, p.wrote.Tail(n)...) }
+
 func TestTailShowsWhatAProcessDiedOf(t *testing.T) {
 	t.Parallel()
 	lines := func(format string, n int) (out []string) {
@@ -47,6 +52,9 @@ func TestTailShowsWhatAProcessDiedOf(t *testing.T) {
 		if d := cmp.Diff(tt.want, tail(wrote{lines: tt.wrote})); d != "" {
 			t.Errorf("%s (-want +got):\n%s", name, d)
 		}
+	}
+	if got := tail(placed{wrote{lines: log}}); len(got) != 13 || got[0] != "on node 7" {
+		t.Errorf("of a process that says where it is: %q", got)
 	}
 	if got := tail(nil); got != nil {
 		t.Errorf("of no process: %s", strings.Join(got, " "))
