@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"sync"
 	"testing"
@@ -105,20 +104,3 @@ func (w *watcher) StepEnds(testcoord.StepRecord)   { w.count(&w.steps) }
 type writer func([]byte)
 
 func (w writer) Write(b []byte) (int, error) { w(b); return len(b), nil }
-
-// BenchmarkIdle is an hour of peers that know each other, per virtual second.
-func BenchmarkIdle(b *testing.B) {
-	for _, n := range []int{10, 100} {
-		b.Run(fmt.Sprint(n), func(b *testing.B) {
-			var virtual float64
-			for b.Loop() {
-				o, stats, err := Run(b.Context(), spec(fmt.Sprintf("profile lan\npeers p[1..%d]\nall init\nexpect all within 1m members alive = %d\nlab sleep 1m\n", n, n)), apps(), &bytes.Buffer{})
-				if err != nil || !o.Result.OK() {
-					b.Fatal(err)
-				}
-				virtual += stats.Virtual.Seconds()
-			}
-			b.ReportMetric(virtual/b.Elapsed().Seconds(), "virtual-s/s")
-		})
-	}
-}

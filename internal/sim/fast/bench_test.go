@@ -1,0 +1,79 @@
+package fast
+
+import (
+	"fmt"
+	"io"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"peerlab.example/peerlab/internal/invariant"
+	"peerlab.example/peerlab/internal/testcoord"
+)
+
+// idling is what peers do that know each other, with the profile lan of memberlist. Whoever initialises runs the chat, too, which has a stream between
+// each two peers; members alone have none.
+const (
+	withChat    = "all init\n"
+	membersOnly = "all member create\nall bootstrap join\nall member start\nall member join\n"
+	idling      = "profile lan\npeers p[1..%d]\n%sexpect all within 5m members alive = %d\nlab sleep 60s\n"
+)
+
+// BenchmarkIdle is how much virtual time passes in a second while peers that know each other gossip, and what a peer takes of memory then. Start is how
+// long it takes until all see all, and end until all have left.
+func BenchmarkIdle(b *testing.B) {
+	for _, c := range []struct {
+		name, begin string
+		n           int
+	}{
+		{"100", withChat, 100}, {"100/members", membersOnly, 100}, {"500/members", membersOnly, 500}, {"1000/members", membersOnly, 1000},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			var start, idle, end float64
+			var memory uint64
+			for b.Loop() {
+				ends := &ends{begun: time.Now()}
+				what := spec(fmt.Sprintf(idling, c.n, c.begin, c.n))
+				what.Observer = ends
+				o, _, err := Run(b.Context(), what, apps(), io.Discard)
+				if err != nil || !o.Result.OK() {
+					b.Fatal(err)
+				}
+				start += ends.known.Sub(ends.begun).Seconds()
+				idle += ends.slept.Sub(ends.known).Seconds()
+				end += time.Since(ends.slept).Seconds()
+				memory = ends.memory
+			}
+			n := float64(b.N)
+			b.ReportMetric(60*n/idle, "virtual-s/s")
+			b.ReportMetric(start/n, "start-s")
+			b.ReportMetric(end/n, "end-s")
+			b.ReportMetric(float64(memory)/1024/float64(c.n), "KiB/peer")
+		})
+	}
+}
+
+// ends notes when steps have ended, on the clock of the machine: in the simulation there is another one.
+type ends struct {
+	begun, known, slept time.Time
+	memory              uint64 // in bytes, when all have slept
+}
+
+func (e *ends) StepEnds(s testcoord.StepRecord) {
+	switch {
+	case strings.HasPrefix(s.Text, "expect"):
+		e.known = time.Now()
+	case strings.HasPrefix(s.Text, "lab sleep"):
+		e.slept = time.Now()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		e.memory = m.Sys - m.HeapReleased
+	}
+}
+
+func (*ends) RunBegins(time.Time)             {}
+func (*ends) LifeBegins(invariant.Life)       {}
+func (*ends) LifeEnds(invariant.Life)         {}
+func (*ends) EventTaken(invariant.Entry)      {}
+func (*ends) StepBegins(testcoord.StepRecord) {}
