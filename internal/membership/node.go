@@ -307,6 +307,10 @@ func (n *Node) Self() app.Member { return n.view.me() }
 // who ask, and must not be changed; later changes of the view are not in it.
 func (n *Node) Members() []app.Member { return n.view.listing().members }
 
+// Number counts the Members that are like that. Whoever asks after each change of the view, of which a large group has many at a time, asks so; like
+// is called with the view locked, and must not ask it for anything.
+func (n *Node) Number(like func(app.Member) bool) int { return n.view.number(like) }
+
 // Count says how many of Members are alive, and how many are suspected.
 func (n *Node) Count() (alive, suspect int) {
 	l := n.view.listing()

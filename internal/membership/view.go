@@ -100,7 +100,7 @@ func (v *view) makeList() *list {
 	}
 	l := &list{members: make([]app.Member, 0, len(v.order))}
 	for _, e := range v.order {
-		if !e.shown || e.replaced {
+		if !e.listable() {
 			continue
 		}
 		l.members = append(l.members, e.Member) // with its Apps, which refresh and setMe replace as a whole
@@ -114,6 +114,21 @@ func (v *view) makeList() *list {
 	}
 	return l
 }
+
+// number counts the members that are like that. It makes no list, which each change would make stale.
+func (v *view) number(like func(app.Member) bool) (n int) {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	for _, e := range v.entries {
+		if e.listable() && like(e.Member) {
+			n++
+		}
+	}
+	return n
+}
+
+// listable reports whether the entry is one of those that all see.
+func (e *entry) listable() bool { return e.shown && !e.replaced }
 
 // remove wants v.mu held.
 func (v *view) remove(node string) {

@@ -76,6 +76,9 @@ func (s *story) do(step string) {
 	}
 	kept := s.view.listing()
 	s.view.order = nil
+	if n := s.view.number(func(m app.Member) bool { return m.State == app.Suspect }); n != kept.suspect {
+		s.t.Errorf("%d are suspect, and %d of the list", n, kept.suspect)
+	}
 	if d := cmp.Diff(s.view.makeList(), kept, cmp.AllowUnexported(list{})); d != "" {
 		s.t.Errorf("after %q the list is not that of the view (-want +got):\n%s", step, d)
 	}

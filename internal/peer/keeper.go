@@ -71,7 +71,7 @@ func (k *keeper) leave(ctx context.Context) error {
 // gone is told of a member that left or was lost.
 func (k *keeper) gone(m app.Member) {
 	r := k.peer.lastRoster()
-	if rank(k.peer.Members(), m) >= int(r.GetConfig().GetMaxPeers()) && !holds(r, m.ID) {
+	if !holds(r, m.ID) && k.peer.rank(m) >= int(r.GetConfig().GetMaxPeers()) {
 		return
 	}
 	k.mu.Lock()
@@ -180,26 +180,17 @@ func (k *keeper) isHeld() bool {
 
 // concerned is the rule of ranks, above.
 func (k *keeper) concerned() bool {
-	members := k.peer.Members()
-	c := k.peer.lastRoster().GetConfig()
-	limit := int(c.GetMaxPeers()) - 1 + int(c.GetMinRefillCandidates())
-	for _, m := range members {
-		if m.Self {
-			return rank(members, m) < limit
-		}
+	m := k.peer.membership()
+	if m == nil {
+		return false
 	}
-	return false
+	c := k.peer.lastRoster().GetConfig()
+	return k.peer.rank(m.Self()) < int(c.GetMaxPeers())-1+int(c.GetMinRefillCandidates())
 }
 
 // rank is how many live members are older than m, which need not be live itself.
-func rank(members []app.Member, m app.Member) int {
-	n := 0
-	for _, o := range members {
-		if live(o) && o.ID != m.ID && older(o, m) {
-			n++
-		}
-	}
-	return n
+func (p *Peer) rank(m app.Member) int {
+	return p.number(func(o app.Member) bool { return live(o) && o.ID != m.ID && older(o, m) })
 }
 
 func live(m app.Member) bool { return m.State == app.Alive || m.State == app.Suspect }

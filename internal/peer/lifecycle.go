@@ -3,7 +3,6 @@ package peer
 import (
 	"context"
 	"errors"
-	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -299,7 +298,7 @@ func (p *Peer) onMember(e app.MemberEvent) {
 
 // served reports whether a live member has announced that address: a restart may have taken it over.
 func (p *Peer) served(rpcAddr string) bool {
-	return slices.ContainsFunc(p.Members(), func(m app.Member) bool { return live(m) && m.RPCAddr == rpcAddr })
+	return p.number(func(m app.Member) bool { return live(m) && m.RPCAddr == rpcAddr }) > 0
 }
 
 func (p *Peer) onBroadcast(application string, from app.Member, payload []byte) {

@@ -207,6 +207,14 @@ func (p *Peer) Members() []app.Member {
 	return nil
 }
 
+// number counts the members that are like that; 0 before create.
+func (p *Peer) number(like func(app.Member) bool) int {
+	if m := p.membership(); m != nil {
+		return m.Number(like)
+	}
+	return 0
+}
+
 // Alive counts the members that are alive or suspect, with this one. It answers at once.
 func (p *Peer) Alive() int {
 	alive, suspect := p.count()
