@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -41,15 +42,16 @@ func (t *teller) EventTaken(e invariant.Entry) {
 }
 
 // tell hands on what a guest has sent.
-func tell(o testcoord.Observer, data []byte) error {
+func (r *Reader) tell(data []byte) error {
 	var w told
 	if err := json.Unmarshal(data, &w); err != nil {
 		return fmt.Errorf("the simulation told something that cannot be read: %w", err)
 	}
-	if o == nil {
+	r.view.know(&w)
+	if r.to == nil {
 		return nil
 	}
-	switch {
+	switch o := r.to; {
 	case w.Run != nil:
 		o.RunBegins(*w.Run)
 	case w.LifeBegins != nil:
@@ -68,4 +70,16 @@ func tell(o testcoord.Observer, data []byte) error {
 		o.EventTaken(e)
 	}
 	return nil
+}
+
+// know takes in what the view must know, and puts steps as the user wants them.
+func (v *view) know(w *told) {
+	switch {
+	case w.LifeBegins != nil:
+		v.peers[w.LifeBegins.Peer] = true
+	case w.StepBegins != nil:
+		w.StepBegins.File = cmp.Or(v.names[w.StepBegins.File], w.StepBegins.File)
+	case w.StepEnds != nil:
+		*w.StepEnds = v.step(*w.StepEnds)
+	}
 }

@@ -13,7 +13,7 @@ import (
 	"peerlab.example/peerlab/internal/testcoord"
 )
 
-// Spec is all that a simulation depends on, beside the program itself. It is plain data, so that it can be sent to a guest.
+// Spec is all that a simulation depends on, beside the program itself, and how it is shown. It is plain data, so that it can be sent to a guest.
 type Spec struct {
 	// File is the suite, and Sources what is in it and in the files that it includes, by path.
 	File    string
@@ -26,16 +26,17 @@ type Spec struct {
 	Profile string
 	// Gossip is the profile of membership where the suite names none.
 	Gossip string
-	// Verbose, KeepGoing, Color, Timeout and StepTimeout are those of testcoord.Options.
-	Verbose, KeepGoing, Color bool
-	Timeout, StepTimeout      time.Duration
+	// KeepGoing, Timeout, StepTimeout and KeepEvents are those of testcoord.Options.
+	KeepGoing            bool
+	Timeout, StepTimeout time.Duration
+	KeepEvents           int
 	// LogLevel is that of the peers' logs; empty is info.
 	LogLevel string
 
-	// Observer is told what happens, as it happens; nil is nobody. It is not part of what the run depends on.
-	Observer testcoord.Observer `json:"-"`
-	// Watched tells a guest that there is one.
-	Watched bool
+	// Verbose and Color are those of testcoord.Options, and Observer is told what happens, as it happens; nil is nobody. What a guest does
+	// depends on none of them: see Send.
+	Verbose, Color bool
+	Observer       testcoord.Observer `json:"-"`
 }
 
 // Outcome is what is known of a simulation.

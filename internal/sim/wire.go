@@ -19,7 +19,7 @@ import (
 const (
 	frameText    = 't' // what a person watches
 	frameOutcome = 'o' // a wireOutcome, once, at the end
-	frameTold    = 'w' // a told, when somebody observes the run
+	frameTold    = 'w' // a told, as it happens
 	frameHead    = 5
 	// frameMost bounds a frame, so that a broken guest is an error and not all of the memory.
 	frameMost = 1 << 30
@@ -31,9 +31,7 @@ func Guest(in io.Reader, out io.Writer, run func(*Spec, io.Writer) (*Outcome, er
 	if err := json.NewDecoder(in).Decode(&spec); err != nil {
 		return fmt.Errorf("read the spec: %w", err)
 	}
-	if spec.Watched {
-		spec.Observer = &teller{to: out}
-	}
+	spec.Observer = &teller{to: out}
 	outcome, err := run(&spec, frames{out})
 	data, wrong := encode(outcome, err)
 	if wrong != nil {
@@ -112,16 +110,14 @@ func encode(o *Outcome, err error) ([]byte, error) {
 	return json.Marshal(w)
 }
 
-// Reader takes what a guest writes, in any pieces, and hands on its text as it comes.
+// Reader takes what a guest writes, in any pieces, and hands it on as it comes. It is made by Send.
 type Reader struct {
 	text    io.Writer
 	to      testcoord.Observer // may be nil
+	view    *view
 	rest    []byte
 	outcome []byte
 }
-
-// NewReader returns a reader that writes text there, and tells the observer, which may be nil.
-func NewReader(text io.Writer, to testcoord.Observer) *Reader { return &Reader{text: text, to: to} }
 
 // Write takes a piece.
 func (r *Reader) Write(b []byte) (int, error) {
@@ -137,11 +133,11 @@ func (r *Reader) Write(b []byte) (int, error) {
 		kind, data := r.rest[0], r.rest[frameHead:frameHead+n]
 		switch kind {
 		case frameText:
-			if _, err := r.text.Write(data); err != nil {
+			if _, err := r.text.Write(r.view.write(data)); err != nil {
 				return 0, err
 			}
 		case frameTold:
-			if err := tell(r.to, data); err != nil {
+			if err := r.tell(data); err != nil {
 				return 0, err
 			}
 		case frameOutcome:
@@ -168,11 +164,12 @@ func (r *Reader) Outcome() (*Outcome, error) {
 	}
 	var err error
 	if w.Err != "" {
-		err = errors.New(w.Err)
+		err = errors.New(r.view.problem(w.Err))
 	}
 	if !w.Made {
 		return nil, err
 	}
+	r.view.result(w.Result)
 	o := &Outcome{Result: w.Result, Log: invariant.Log{Lives: w.Lives, End: w.End}, Missed: w.Missed, Logs: w.Logs}
 	for _, e := range w.Events {
 		entry, err := e.entry()

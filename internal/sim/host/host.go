@@ -6,7 +6,6 @@ package host
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -85,14 +84,12 @@ func (e *PanicError) Error() string {
 
 // Run runs a spec. text gets what a person watches, as it happens. When ctx ends, so does the guest where it next looks at its clock.
 func (h *Host) Run(ctx context.Context, spec *sim.Spec, text io.Writer) (*sim.Outcome, Stats, error) {
-	sent := *spec
-	sent.Watched = spec.Observer != nil
-	in, err := json.Marshal(&sent)
+	in, reader, err := sim.Send(spec, text)
 	if err != nil {
 		return nil, Stats{}, err
 	}
 	var c clock
-	reader, stderr := sim.NewReader(text, spec.Observer), &bytes.Buffer{}
+	stderr := &bytes.Buffer{}
 	stop := func() {
 		if ctx.Err() != nil {
 			panic(sys.NewExitError(exitStopped))

@@ -92,6 +92,56 @@ func TestSameSeedSameRun(t *testing.T) {
 	}
 }
 
+// TestSameRunWhoeverLooks shows the same run in all ways, from several places.
+func TestSameRunWhoeverLooks(t *testing.T) {
+	t.Parallel()
+	h, err := shared()
+	if err != nil {
+		t.Fatal(err)
+	}
+	src := strings.Replace(loss, "any 2 msg", "include \"more.lab\"\nany 2 msg", 1)
+	const more = "repeat 20 as i\n  any 2 echo said $i\nend\n"
+	runs := map[string]*sim.Outcome{}
+	texts := map[string]string{}
+	for name, change := range map[string]func(*sim.Spec){
+		"plain":   func(*sim.Spec) {},
+		"verbose": func(s *sim.Spec) { s.Verbose = true },
+		"colour":  func(s *sim.Spec) { s.Color = true },
+		"watched": func(s *sim.Spec) { s.Observer = &watcher{} },
+		"elsewhere": func(s *sim.Spec) {
+			s.File = "a/long/way/from/here/suite.lab"
+			s.Sources = map[string][]byte{s.File: []byte(src), "a/long/way/from/here/more.lab": []byte(more)}
+		},
+	} {
+		spec := &sim.Spec{File: "x.lab", Sources: map[string][]byte{"x.lab": []byte(src), "more.lab": []byte(more)}, Seed: 42, Gossip: "fast"}
+		change(spec)
+		var out bytes.Buffer
+		if runs[name], _, err = h.Run(t.Context(), spec, &out); err != nil {
+			t.Fatal(name, err)
+		}
+		texts[name] = out.String()
+	}
+	for name, o := range runs {
+		for _, part := range []*sim.Outcome{o, runs["plain"]} { // what is shown of steps may differ
+			part.Result.File, part.Result.Suite = "", ""
+			for i := range part.Result.Steps {
+				part.Result.Steps[i].Details, part.Result.Steps[i].File = nil, ""
+			}
+		}
+		if d := sim.Diff(runs["plain"], o); d != "" {
+			t.Errorf("%s: %s", name, d)
+		}
+	}
+	for name, text := range texts {
+		if strings.Contains(text, "| said 7") != (name == "verbose") || strings.Contains(text, "\x1b[") != (name == "colour") {
+			t.Errorf("%s:\n%s", name, text)
+		}
+	}
+	if texts["watched"] != texts["plain"] || !strings.Contains(texts["elsewhere"], " a/long/way/from/here/more.lab:2  ") {
+		t.Error(texts["watched"], texts["elsewhere"])
+	}
+}
+
 // TestPanic checks that a guest that breaks is told with its seed and the place.
 func TestPanic(t *testing.T) {
 	t.Parallel()

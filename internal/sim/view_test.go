@@ -1,0 +1,147 @@
+package sim
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"regexp"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"peerlab.example/peerlab/app"
+	"peerlab.example/peerlab/internal/testcoord"
+)
+
+// loud is an application that says much.
+type loud struct{}
+
+func (loud) Name() string { return "loud" }
+
+func (loud) Commands() []app.Spec {
+	spec := func(name string, err error) app.Spec {
+		return app.Spec{Name: "loud " + name, Group: "loud", Summary: "for tests", Example: "loud " + name, Run: func(_ context.Context, env *app.Env, _ app.Args) (any, error) {
+			for i := range 30 {
+				_, _ = fmt.Fprintf(env.Out, "line %d | of 30\n", i)
+			}
+			return nil, err
+		}}
+	}
+	return []app.Spec{spec("pass", nil), spec("fail", errors.New("alice is not here"))}
+}
+
+func (loud) Start(context.Context, app.Peer) error { return nil }
+
+func (loud) Stop(context.Context) error { return nil }
+
+// noisy is a suite whose commands say much, some of them in another file, and some of them fail.
+func noisy() *Spec {
+	return &Spec{
+		File: "some/where/noisy.lab", Seed: 1, Gossip: "fast", KeepGoing: true,
+		Sources: map[string][]byte{
+			"some/where/noisy.lab": []byte("peers alice bob carol\n[sim] alice echo hello\ninclude \"../more.lab\"\nrepeat 2 as i\n  ? bob,carol loud pass\n" +
+				"  any loud fail\n  bob loud fail\n  alice,carol loud fail\nend\nx = bob echo 5\n! carol echo 6\nbob init &\nwait\nlab kill carol\nexpect all members alive = 3\n"),
+			"some/more.lab": []byte("[sim] repeat 2\n  alice echo more\n  ? alice loud fail\nend\n"),
+		},
+	}
+}
+
+var timings = regexp.MustCompile(`\b\d+(\.\d+)?(ns|µs|ms|s)\b|\bid=\w+`)
+
+// withoutTimes are lines without what is another in each run in a bubble.
+func withoutTimes(text string) string {
+	lines := strings.Split(timings.ReplaceAllString(text, "TIME"), "\n")
+	for i, line := range lines {
+		if !strings.Contains(line, "|") {
+			line = strings.Join(strings.Fields(line), " ")
+		}
+		lines[i] = line
+	}
+	return strings.Join(lines, "\n")
+}
+
+// steps are those that an observer is told of.
+type steps struct {
+	testcoord.Observer
+	ended []testcoord.StepRecord
+}
+
+func (*steps) RunBegins(time.Time)                 {}
+func (s *steps) StepEnds(rec testcoord.StepRecord) { s.ended = append(s.ended, rec) }
+
+// direct runs a spec as it is, and through a guest in this process.
+func direct(ctx context.Context, spec *Spec, out io.Writer) (*Outcome, error) {
+	return Run(ctx, spec, []func() app.App{func() app.App { return loud{} }}, out)
+}
+
+func throughGuest(ctx context.Context, spec *Spec, out io.Writer) (*Outcome, error) {
+	in, reader, err := Send(spec, out)
+	if err != nil {
+		return nil, err
+	}
+	if err := Guest(bytes.NewReader(in), reader, func(spec *Spec, out io.Writer) (*Outcome, error) { return direct(ctx, spec, out) }); err != nil {
+		return nil, err
+	}
+	return reader.Outcome()
+}
+
+// TestView checks that what a guest tells is shown as what a coordinator shows that was told what the user wants.
+func TestView(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct{ verbose, color bool }{{false, false}, {false, true}, {true, false}, {true, true}} {
+		t.Run(fmt.Sprintf("%+v", tt), func(t *testing.T) {
+			t.Parallel()
+			var texts [2]string
+			var outcomes [2]*Outcome
+			for i, how := range []func(context.Context, *Spec, io.Writer) (*Outcome, error){direct, throughGuest} {
+				synctest.Test(t, func(t *testing.T) {
+					spec := noisy()
+					spec.Verbose, spec.Color = tt.verbose, tt.color
+					var out bytes.Buffer
+					var err error
+					if outcomes[i], err = how(t.Context(), spec, &out); err != nil {
+						t.Fatal(err)
+					}
+					texts[i] = withoutTimes(out.String())
+					<-time.After(Settle)
+				})
+			}
+			if d := cmp.Diff(texts[0], texts[1]); d != "" {
+				t.Error(d)
+			}
+			if a, b := outcomes[0].Result, outcomes[1].Result; a.File != b.File || a.Suite != b.Suite || a.Failed == 0 {
+				t.Error(a, b)
+			}
+			for i, s := range outcomes[0].Result.Steps {
+				if got := outcomes[1].Result.Steps[i]; got.File != s.File || withoutTimes(strings.Join(got.Details, "\n")) != withoutTimes(strings.Join(s.Details, "\n")) {
+					t.Errorf("%s: %s\n%s", s.Text, cmp.Diff(s.Details, got.Details), got.File)
+				}
+			}
+		})
+	}
+}
+
+// TestSetting checks that a guest gets the same, whoever looks and wherever the suite lies, unless the suite itself says where it lies.
+func TestSetting(t *testing.T) {
+	t.Parallel()
+	one := noisy()
+	other := noisy()
+	other.Verbose, other.Color, other.Observer = true, true, &steps{}
+	other.File = "/elsewhere/where/louder.lab"
+	other.Sources = map[string][]byte{other.File: one.Sources[one.File], "/elsewhere/more.lab": one.Sources["some/more.lab"]}
+	a, _, errA := Send(one, io.Discard)
+	b, _, errB := Send(other, io.Discard)
+	if errA != nil || errB != nil || !bytes.Equal(a, b) {
+		t.Errorf("%v %v\n%s\n%s", errA, errB, a, b)
+	}
+	fixed := []byte("peers alice\n[sim] include \"/elsewhere/more.lab\"\n")
+	other.Sources[other.File] = fixed
+	if in, _, err := Send(other, io.Discard); err != nil || !bytes.Contains(in, []byte("louder.lab")) {
+		t.Errorf("%v\n%s", err, in)
+	}
+}
