@@ -238,8 +238,8 @@ func (e *exploration) showGroup(found *explore.Findings, g *explore.Group) error
 		}
 	}
 	_, _ = fmt.Fprintf(out, "  %s\n", seedsOf(g.Seeds))
-	again := e.flags.run.how
-	again.seed = g.Seeds[0]
+	again := e.flags.run
+	again.how.seed = g.Seeds[0]
 	file, err := e.suite.File, error(nil)
 	switch {
 	case len(g.Shrunk) > 0:

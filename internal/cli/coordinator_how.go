@@ -102,7 +102,8 @@ func (h *how) parsing() (testcoord.ParseOptions, error) {
 }
 
 // again tells how to see a run again: all of it where that is possible, else what chance has done.
-func (h *how) again(file string) string {
+func (f *runFlags) again(file string) string {
+	h := &f.how
 	if h.runner != inSim || h.sim.fast {
 		return fmt.Sprintf("the same choices and chances again: --seed %d", h.seed)
 	}
@@ -115,6 +116,12 @@ func (h *how) again(file string) string {
 	}
 	if h.stepTimeout > 0 && h.stepTimeout != defaultStepTimeout {
 		words = append(words, "--step-timeout", h.stepTimeout.String())
+	}
+	if f.keepGoing {
+		words = append(words, "--keep-going")
+	}
+	if f.keep > 0 && f.keep != testcoord.DefaultKeepEvents {
+		words = append(words, "--keep-events", strconv.Itoa(f.keep))
 	}
 	for _, value := range h.set {
 		words = append(words, "--set", shellWord(value))

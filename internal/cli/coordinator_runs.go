@@ -331,7 +331,7 @@ func (r *runs) one(ctx context.Context, suite *testcoord.Suite, round int) bool 
 		}
 		return false
 	case !run.OK():
-		_, _ = fmt.Fprintln(r.std.Out, flags.how.again(suite.File))
+		_, _ = fmt.Fprintln(r.std.Out, flags.again(suite.File))
 		r.failed = append(r.failed, title)
 		return !r.flags.plan.untilFailure
 	}

@@ -116,7 +116,7 @@ func (f *runFlags) specOf(suite *testcoord.Suite, color bool) (*sim.Spec, error)
 	}
 	return &sim.Spec{
 		File: suite.File, Sources: sources, Params: values, Seed: f.how.seed, Profile: f.how.sim.latency, Gossip: defaultSuiteProfile,
-		Verbose: f.verbose, KeepGoing: f.keepGoing, Color: color, Timeout: f.how.timeout, StepTimeout: f.how.stepTimeout,
+		Verbose: f.verbose, Color: color, KeepGoing: f.keepGoing, KeepEvents: f.keep, Timeout: f.how.timeout, StepTimeout: f.how.stepTimeout,
 	}, nil
 }
 
