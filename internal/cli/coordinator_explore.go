@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -118,9 +120,11 @@ func exploreSuite(ctx context.Context, std Stdio, f *exploreFlags, apps []func()
 			return fmt.Errorf("--out: %w", err)
 		}
 	}
+	ctx, stop := untilSignal(ctx, endings...)
+	defer stop()
 	simulator, err := newSimulator(ctx, std, &f.run.how.sim, apps)
 	if err != nil {
-		return err
+		return cmp.Or(interrupted(ctx), err)
 	}
 	line, std := newStatusLine(std)
 	e := &exploration{std: std, flags: f, suite: suite, begun: time.Now(), line: line}
@@ -132,12 +136,19 @@ func exploreSuite(ctx context.Context, std Stdio, f *exploreFlags, apps []func()
 	if findings == nil {
 		return err
 	}
-	err = errors.Join(err, e.show(findings))
+	i := interrupted(ctx)
+	if i != nil {
+		err = nil // it says no more than that
+	}
+	err = errors.Join(err, e.show(findings, i != nil), i)
 	if err == nil && findings.Failed() > 0 {
 		return exit{exitFailed, nil}
 	}
 	return err
 }
+
+// endings are the signals that end a search, or a study, with what it has until then.
+var endings = []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP}
 
 // exploration is one that runs.
 type exploration struct {
@@ -207,16 +218,19 @@ func (e *exploration) progress(p explore.Progress) {
 	}
 }
 
-// show tells what was found, and writes the suites.
-func (e *exploration) show(found *explore.Findings) error {
+// show tells what was found, and writes the suites. Of a search that was cut short nobody can say that all seeds pass.
+func (e *exploration) show(found *explore.Findings, cut bool) error {
 	var errs []error
 	for _, g := range found.Groups {
 		errs = append(errs, e.showGroup(found, g))
 	}
 	e.showDurations(found.Durations)
 	verdict := "PASS"
-	if found.Failed() > 0 {
+	switch {
+	case found.Failed() > 0:
 		verdict = "FAIL"
+	case cut:
+		verdict = "ENDED"
 	}
 	line := fmt.Sprintf("%s %s  %s", verdict, command.Clean(e.suite.Name), count(found.Runs, "seed"))
 	if found.Failed() > 0 {

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -129,9 +130,11 @@ func studySuite(ctx context.Context, std Stdio, f *studyFlags, apps []func() app
 	if err != nil {
 		return err
 	}
+	ctx, stop := untilSignal(ctx, endings...)
+	defer stop()
 	simulator, err := newSimulator(ctx, std, &f.run.how.sim, apps)
 	if err != nil {
-		return err
+		return cmp.Or(interrupted(ctx), err)
 	}
 	line, std := newStatusLine(std)
 	begun := time.Now()
@@ -155,7 +158,14 @@ func studySuite(ctx context.Context, std Stdio, f *studyFlags, apps []func() app
 		line.Close()
 	}
 	found.Profile, found.Place, found.Version = profile, f.run.how.sim.latency, node.VersionLine()
-	return errors.Join(err, f.show(std, found))
+	shown := f.show(std, found)
+	if i := interrupted(ctx); i != nil { // the other errors say no more than that, but for one of writing
+		if errors.As(shown, new(exit)) {
+			shown = nil
+		}
+		return errors.Join(i, shown)
+	}
+	return errors.Join(err, shown)
 }
 
 // figures are what theory expects of each value, if that is a number of peers.

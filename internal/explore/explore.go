@@ -112,7 +112,7 @@ func (e *explorer) try(ctx context.Context, seed uint64) bool {
 		faults = Draw(seed, e.target, e.cfg.LongestFault)
 	}
 	v := e.run(ctx, seed, faults)
-	if ctx.Err() != nil && !v.failed { // it was cut short, and is no verdict
+	if ctx.Err() != nil && (!v.failed || v.outcome != nil && v.outcome.Result.Interrupted) { // it was cut short, and is no verdict
 		return false
 	}
 	e.mu.Lock()
