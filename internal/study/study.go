@@ -57,7 +57,7 @@ func Run(ctx context.Context, cfg Config) (*report.Study, error) {
 	var jobs []job
 	for _, v := range slices.Backward(cfg.Values) { // the largest take longest, and so come first
 		for i := range cfg.Runs {
-			jobs = append(jobs, job{v, cfg.Seed + uint64(i)}) //nolint:gosec // few
+			jobs = append(jobs, job{v, cfg.Seed + uint64(i)})
 		}
 	}
 	s.all = len(jobs)

@@ -26,7 +26,7 @@ func measured(n int, seed uint64) *sim.Outcome {
 	news := testcoord.MeasureRecord{Name: "message"}
 	packets := testcoord.MeasureRecord{Name: "packets", Rate: true}
 	for i := range n {
-		news.Samples = append(news.Samples, testcoord.Sample{From: time.Second, To: time.Second * time.Duration(1+int(seed)*i)}) //nolint:gosec // small
+		news.Samples = append(news.Samples, testcoord.Sample{From: time.Second, To: time.Second * time.Duration(1+int(seed)*i)})
 		packets.Samples = append(packets.Samples, testcoord.Sample{PerSecond: float64(n)})
 	}
 	return &sim.Outcome{Result: &testcoord.Result{
