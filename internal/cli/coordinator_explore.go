@@ -20,7 +20,6 @@ import (
 	"peerlab.example/peerlab/internal/command"
 	"peerlab.example/peerlab/internal/explore"
 	"peerlab.example/peerlab/internal/sim"
-	"peerlab.example/peerlab/internal/sim/host"
 	"peerlab.example/peerlab/internal/testcoord"
 )
 
@@ -170,7 +169,6 @@ func (e *exploration) config(spec *sim.Spec, s simulator) explore.Config {
 			outcome, err := s.run(ctx, spec, io.Discard)
 			return outcome, err
 		},
-		Broke:    func(err error) bool { broke := (*host.PanicError)(nil); return errors.As(err, &broke) },
 		Progress: e.progress,
 	}
 }

@@ -33,10 +33,8 @@ type Config struct {
 	// depend on both, so that each try has them.
 	File func(seed uint64) string
 	Head func(seed uint64) []string
-	// Run runs a simulation.
+	// Run runs a simulation. A sim.BrokenError is a failure of the program that is simulated; any other without an outcome ends the exploration.
 	Run func(context.Context, *sim.Spec) (*sim.Outcome, error)
-	// Broke reports that an error of Run is one of the program that was simulated: a panic.
-	Broke func(error) bool
 	// Progress is told after each run; it is called by one goroutine at a time.
 	Progress func(Progress)
 }
@@ -152,10 +150,10 @@ type verdict struct {
 func (e *explorer) run(ctx context.Context, seed uint64, faults []Fault) verdict {
 	spec := e.spec(seed, faults)
 	outcome, err := e.cfg.Run(ctx, spec)
+	var broke *sim.BrokenError
 	switch {
-	case err != nil && e.cfg.Broke(err):
-		what, _, _ := strings.Cut(strings.TrimSpace(panicText(err)), "\n")
-		return verdict{failed: true, failure: failure{what: what, why: "the simulation broke", details: strings.Split(err.Error(), "\n")}}
+	case errors.As(err, &broke):
+		return verdict{failed: true, failure: failure{what: broke.Why, why: "the simulation broke", details: strings.Split(broke.Stacks, "\n")}}
 	case outcome == nil:
 		return verdict{err: err}
 	}
@@ -176,15 +174,6 @@ func (e *explorer) run(ctx context.Context, seed uint64, faults []Fault) verdict
 		}
 	}
 	return v
-}
-
-// panicText is what is the same in all runs that broke alike: the line of the panic.
-func panicText(err error) string {
-	_, text, found := strings.Cut(err.Error(), "panic: ")
-	if !found {
-		_, text, _ = strings.Cut(err.Error(), "fatal error: ")
-	}
-	return "panic: " + text
 }
 
 // spec is a run. Without faults, it is the one that "coordinator run" makes of the suite.

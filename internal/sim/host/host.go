@@ -4,19 +4,15 @@
 package host
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"math/rand/v2"
+	"sync/atomic"
 	"time"
 
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/imports/wasi_snapshot_preview1"
-	"github.com/tetratelabs/wazero/sys"
-
-	"peerlab.example/peerlab/internal/sim"
 )
 
 // Host is a compiled guest, which can be run any number of times, by several goroutines at once.
@@ -24,6 +20,7 @@ type Host struct {
 	runtime wazero.Runtime
 	guest   wazero.CompiledModule
 	cache   wazero.CompilationCache
+	givenUp atomic.Bool // a run was, and may go on
 }
 
 // New compiles a guest. cacheDir keeps what was compiled for the next time; empty keeps nothing. The caller closes the host.
@@ -51,8 +48,12 @@ func New(ctx context.Context, guest []byte, cacheDir string) (h *Host, err error
 	return h, nil
 }
 
-// Close frees all that the host holds. No run may be under way.
+// Close frees all that the host holds. No run may be under way. If one was given up, all is left to the end of the process, since that run may
+// still compute.
 func (h *Host) Close(ctx context.Context) error {
+	if h.givenUp.Load() {
+		return nil
+	}
 	var err error
 	if h.runtime != nil {
 		err = h.runtime.Close(ctx)
@@ -70,56 +71,6 @@ type Stats struct {
 	// Memory is what the guest has taken at last, in bytes.
 	Memory uint64
 }
-
-// PanicError is a guest that broke.
-type PanicError struct {
-	Seed uint64
-	// Stderr is what it wrote, which is the reason and the stacks of its goroutines.
-	Stderr string
-}
-
-func (e *PanicError) Error() string {
-	return fmt.Sprintf("the simulation broke, with seed %d:\n%s", e.Seed, e.Stderr)
-}
-
-// Run runs a spec. text gets what a person watches, as it happens. When ctx ends, so does the guest where it next looks at its clock.
-func (h *Host) Run(ctx context.Context, spec *sim.Spec, text io.Writer) (*sim.Outcome, Stats, error) {
-	in, reader, err := sim.Send(spec, text)
-	if err != nil {
-		return nil, Stats{}, err
-	}
-	var c clock
-	stderr := &bytes.Buffer{}
-	stop := func() {
-		if ctx.Err() != nil {
-			panic(sys.NewExitError(exitStopped))
-		}
-	}
-	config := wazero.NewModuleConfig().WithName("").WithArgs("peerlab").
-		WithStdin(bytes.NewReader(in)).WithStdout(reader).WithStderr(stderr).
-		WithRandSource(&chance{rand.NewPCG(spec.Seed, 0)}).
-		WithWalltime(c.wall, sys.ClockResolution(tick)).WithNanotime(c.nano, sys.ClockResolution(tick)).
-		WithNanosleep(func(ns int64) { stop(); c.sleep(ns) })
-	module, err := h.runtime.InstantiateModule(ctx, h.guest, config)
-	stats := Stats{Virtual: c.now}
-	if module != nil {
-		stats.Memory = uint64(module.Memory().Size())
-		err = errors.Join(err, module.Close(context.WithoutCancel(ctx)))
-	}
-	var exited *sys.ExitError
-	switch {
-	case ctx.Err() != nil:
-		return nil, stats, context.Cause(ctx)
-	case errors.As(err, &exited) && exited.ExitCode() == 0:
-	case err != nil:
-		return nil, stats, &PanicError{Seed: spec.Seed, Stderr: stderr.String() + "\n" + err.Error()}
-	}
-	outcome, err := reader.Outcome()
-	return outcome, stats, err
-}
-
-// exitStopped is the exit code of a guest that its host ended.
-const exitStopped = 130
 
 // chance is the randomness of a guest.
 type chance struct{ source *rand.PCG }

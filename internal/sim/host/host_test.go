@@ -146,8 +146,8 @@ func TestSameRunWhoeverLooks(t *testing.T) {
 func TestPanic(t *testing.T) {
 	t.Parallel()
 	_, text, err := run(t, 7, "peers alice\nalice bad panic\nlab sleep 1s\n")
-	var broke *PanicError
-	if !errors.As(err, &broke) || broke.Seed != 7 || !strings.Contains(broke.Stderr, "this cannot be caught") || !strings.Contains(broke.Stderr, "main.go") {
+	var broke *sim.BrokenError
+	if !errors.As(err, &broke) || broke.Seed != 7 || broke.Why != "panic: this cannot be caught" || !strings.Contains(broke.Stacks, "main.go") {
 		t.Errorf("%v\n%s", err, text)
 	}
 }
@@ -169,6 +169,57 @@ func TestStopped(t *testing.T) {
 	}))
 	if !errors.Is(err, enough) {
 		t.Error(err)
+	}
+}
+
+// TestComputes has a command that computes for long, and looks at no clock meanwhile.
+func TestComputes(t *testing.T) {
+	t.Parallel()
+	shared, err := shared()
+	if err != nil {
+		t.Fatal(err)
+	}
+	enough := errors.New("enough")
+	for _, interrupted := range []bool{false, true} {
+		ctx, cancel := context.WithCancelCause(t.Context())
+		h := &Host{runtime: shared.runtime, guest: shared.guest}
+		begun := make(chan struct{})
+		spec := &sim.Spec{File: "x.lab", Sources: map[string][]byte{"x.lab": []byte("peers alice\nalice init\nalice bad compute\n")}, Seed: 7, Gossip: "fast"}
+		r, err := h.start(ctx, spec, writer(func(b []byte) {
+			if bytes.Contains(b, []byte("init")) {
+				close(begun)
+			}
+		}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		ticks, over := make(chan time.Time), make(chan struct{})
+		go func() {
+			<-begun
+			if interrupted {
+				cancel(enough)
+			}
+			for {
+				select {
+				case ticks <- time.Time{}:
+				case <-over:
+					return
+				}
+			}
+		}()
+		_, _, err = r.wait(ctx, ticks)
+		close(over)
+		var broke *sim.BrokenError
+		if interrupted && !errors.Is(err, enough) || !interrupted && (!errors.As(err, &broke) || broke.Seed != 7) {
+			t.Error(err)
+		}
+		<-r.ended // where it looks at its clock again
+		if h.givenUp.Load() { // else it would close what the other tests use
+			if err := h.Close(t.Context()); err != nil {
+				t.Error(err)
+			}
+		}
+		cancel(nil)
 	}
 }
 

@@ -15,6 +15,9 @@ func main() {
 
 type bad struct{}
 
+// sum is of no use but that it must be computed.
+var sum int
+
 func (bad) Name() string { return "bad" }
 
 func (bad) Commands() []app.Spec {
@@ -26,6 +29,11 @@ func (bad) Commands() []app.Spec {
 	}
 	return []app.Spec{
 		spec("panic", func() { go func() { panic("this cannot be caught") }() }),
+		spec("compute", func() {
+			for i := range 1 << 31 {
+				sum += i
+			}
+		}),
 		spec("hang", func() { // all of the program stands still, as when a lock is never given back
 			for {
 				select {}
