@@ -154,7 +154,7 @@ func (a *audience) begin(suite *testcoord.Suite, h *how, name string) *sight {
 	return s
 }
 
-// now is how far the run is. Of one that tells nothing before its end, such as a simulation, only the time is known.
+// now is how far the run is. Of one that has told nothing yet, only the time is known.
 func (s *sight) now() testcoord.Progress {
 	s.audience.mu.Lock()
 	progress := s.progress
@@ -166,10 +166,12 @@ func (s *sight) now() testcoord.Progress {
 }
 
 // follow makes it known how far the run is.
-func (s *sight) follow(c *testcoord.Coordinator) {
+func (s *sight) follow(c *testcoord.Coordinator) { s.followBy(c.Progress) }
+
+func (s *sight) followBy(progress func() testcoord.Progress) {
 	s.audience.mu.Lock()
 	defer s.audience.mu.Unlock()
-	s.progress = c.Progress
+	s.progress = progress
 }
 
 // over shows how the run ended.

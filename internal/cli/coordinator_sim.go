@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,10 +11,12 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"peerlab.example/peerlab/app"
+	"peerlab.example/peerlab/internal/command"
 	"peerlab.example/peerlab/internal/report"
 	"peerlab.example/peerlab/internal/sim"
 	"peerlab.example/peerlab/internal/sim/fast"
@@ -120,25 +123,62 @@ func (f *runFlags) specOf(suite *testcoord.Suite, color bool) (*sim.Spec, error)
 	}, nil
 }
 
-// simulate runs one suite in a simulation.
+// simulate runs one suite in a simulation. One that breaks, or that is not the same twice, is a run that has failed, as any other: it has a seed, and
+// what comes after it can be run.
 func simulate(ctx context.Context, std Stdio, f *runFlags, s simulator, suite *testcoord.Suite, seen *sight) (*report.Run, error) {
 	spec, err := f.specOf(suite, isTerminal(std.Out) && wantColor())
 	if err != nil {
 		return nil, err
 	}
-	spec.Observer = seen.observer()
+	spec.Observer = seen.ofSimulation()
 	var text bytes.Buffer
 	outcome, err := s.run(ctx, spec, io.MultiWriter(std.Out, &text))
-	if outcome == nil {
-		return nil, err
-	}
 	if f.how.sim.verify && err == nil {
 		err = verify(ctx, s, spec, outcome, text.Bytes())
+	}
+	var broke *sim.BrokenError
+	var differs *differsError
+	switch {
+	case errors.As(err, &broke):
+		outcome, err = cmp.Or(outcome, nothingOf(suite)), nil
+		failed(std.Out, outcome.Result, "the simulation broke: "+broke.Why, strings.Split(broke.Stacks, "\n"))
+	case errors.As(err, &differs):
+		err = nil
+		failed(std.Out, outcome.Result, differs.Error(), nil)
+	case outcome == nil:
+		return nil, err
 	}
 	if f.logs != "" {
 		err = errors.Join(err, writeLogs(f.logs, outcome.Logs), writeEventLogs(f.logs, suite.Peers, outcome.Log))
 	}
 	return reportOf(suite, &f.how, outcome.Result, outcome.Log, outcome.Missed), err
+}
+
+// nothingOf is the outcome of a run that has none.
+func nothingOf(suite *testcoord.Suite) *sim.Outcome {
+	return &sim.Outcome{Result: &testcoord.Result{Suite: suite.Name, File: suite.File, Peers: len(suite.Peers), Start: time.Now()}}
+}
+
+// stackReported is how many lines of stacks a report has. The terminal has them all.
+const stackReported = 200
+
+// failed says, and notes, what is wrong with a run beside its steps.
+func failed(w io.Writer, r *testcoord.Result, what string, lines []string) {
+	_, _ = fmt.Fprintf(w, "FAIL %s  %s\n", command.Clean(r.Suite), command.Clean(what))
+	for _, line := range lines {
+		_, _ = fmt.Fprintf(w, "     | %s\n", command.Clean(line))
+	}
+	r.Problems, r.Tails = append(r.Problems, what), append(r.Tails, lines[:min(len(lines), stackReported)])
+}
+
+// differsError is that of --verify.
+type differsError struct {
+	seed uint64
+	how  string
+}
+
+func (e *differsError) Error() string {
+	return fmt.Sprintf("with seed %d, two runs were not the same: %s", e.seed, e.how)
 }
 
 // verify runs a spec again, and tells where it differs.
@@ -151,10 +191,10 @@ func verify(ctx context.Context, s simulator, spec *sim.Spec, first *sim.Outcome
 		return err
 	}
 	if diff := sim.Diff(first, second); diff != "" {
-		return fmt.Errorf("--verify: with seed %d, two runs were not the same: %s", spec.Seed, diff)
+		return &differsError{spec.Seed, diff}
 	}
 	if !bytes.Equal(text, again.Bytes()) {
-		return fmt.Errorf("--verify: with seed %d, two runs did not write the same", spec.Seed)
+		return &differsError{spec.Seed, "they did not write the same"}
 	}
 	return nil
 }
