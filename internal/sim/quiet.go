@@ -63,7 +63,7 @@ func (v *view) quiet(s testcoord.StepRecord) []kept {
 func run(d []string, i int) (name string, end int) {
 	for end = i; end < len(d); end++ {
 		m := outputLine.FindStringSubmatch(d[end])
-		if m == nil || name != "" && m[1] != name {
+		if len(m) == 0 || name != "" && m[1] != name {
 			break
 		}
 		name = m[1]

@@ -115,7 +115,7 @@ func (v *view) line(line []byte) []byte {
 
 // named puts in the names that the user knows.
 func (v *view) named(line []byte) []byte {
-	if m := place.FindSubmatch(line); m != nil && v.names[string(m[2])] != "" {
+	if m := place.FindSubmatch(line); len(m) > 0 && v.names[string(m[2])] != "" {
 		return bytes.Join([][]byte{m[1], []byte(command.Clean(v.names[string(m[2])])), line[len(m[1])+len(m[2]):]}, nil)
 	}
 	if m := verdict.FindSubmatch(line); m != nil {
