@@ -173,6 +173,9 @@ func (l Lab) lost() time.Duration {
 // falseSuspicion is the probability that a live peer does not answer a probe, neither itself, there and back, nor through one of
 // IndirectChecks others, with four packets each: (1-(1-p)²)·(1-(1-p)⁴)^k, as in section 4.1 of SWIM.
 func (l Lab) falseSuspicion() float64 {
+	if l.Peers == 1 {
+		return 0 // nobody is probed
+	}
 	k := min(l.Tuning.IndirectChecks, max(l.Peers-2, 0))
 	here := 1 - l.Loss
 	return (1 - math.Pow(here, 2)) * math.Pow(1-math.Pow(here, 4), float64(k))
