@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"io"
 	"os"
 	"path/filepath"
@@ -62,7 +63,7 @@ func TestBrokenSimulations(t *testing.T) {
 					t.Errorf("no %q in\n%s", want, &out)
 				}
 			}
-			if e, is := err.(exit); !is || e.code != exitFailed {
+			if e := (exit{}); !errors.As(err, &e) || e.code != exitFailed {
 				t.Error(err)
 			}
 			junit, err := os.ReadFile(f.reports.junit)

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"bytes"
 	"fmt"
 	"regexp"
 	"strings"
@@ -12,6 +13,17 @@ import (
 type kept struct {
 	at   int
 	text string
+	left bool // it is "NAME | … lines before", and not what the guest has written
+}
+
+// in is what is shown in the place of the line that a guest has written.
+func (k kept) in(line []byte) []byte {
+	if !k.left {
+		return line
+	}
+	name, _, _ := strings.Cut(k.text, " | ")
+	before, _, _ := bytes.Cut(line, []byte(name+" | "))
+	return append(bytes.Clone(before), k.text+"\n"...)
 }
 
 // outputLine is a line that a command has written at a peer.
@@ -40,7 +52,7 @@ func (v *view) quiet(s testcoord.StepRecord) []kept {
 	for i := 0; i < len(d); {
 		name, end := run(d, i)
 		if end == i {
-			out = append(out, kept{i, d[i]})
+			out = append(out, kept{at: i, text: d[i]})
 			i++
 			continue
 		}
@@ -48,10 +60,10 @@ func (v *view) quiet(s testcoord.StepRecord) []kept {
 			first := i
 			if n := end - i - outputShown; n > 0 {
 				first += n
-				out = append(out, kept{first - 1, fmt.Sprintf("%s | … %d lines before", name, n)})
+				out = append(out, kept{first - 1, fmt.Sprintf("%s | … %d lines before", name, n), true})
 			}
 			for j := first; j < end; j++ {
-				out = append(out, kept{j, d[j]})
+				out = append(out, kept{at: j, text: d[j]})
 			}
 		}
 		i = end

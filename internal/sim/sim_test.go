@@ -82,6 +82,25 @@ func TestShippedSuites(t *testing.T) {
 	}
 }
 
+// TestAllFaults runs a suite that has each fault.
+func TestAllFaults(t *testing.T) {
+	t.Parallel()
+	outcome, out := inBubble(t, specOf(t, "testdata/sink.lab", nil))
+	if outcome == nil || !outcome.Result.OK() {
+		t.Error(out)
+	}
+}
+
+// TestKeepEvents checks that a simulation keeps no more events than it is told.
+func TestKeepEvents(t *testing.T) {
+	t.Parallel()
+	spec := specOfText(t, "peers alice\nrepeat 20\n  alice echo hello\nend\n")
+	spec.KeepEvents = 5
+	if outcome, out := inBubble(t, spec); outcome == nil || outcome.Missed == 0 || len(outcome.Log.Entries) > 5 {
+		t.Errorf("%+v\n%s", outcome, out)
+	}
+}
+
 // TestNoShell checks that what needs a machine fails with the reason. Files are nothing for commands of a suite anywhere.
 func TestNoShell(t *testing.T) {
 	t.Parallel()

@@ -4,9 +4,10 @@ import (
 	"bytes"
 	"cmp"
 	"regexp"
+	"strconv"
 	"strings"
+	"unicode"
 
-	"peerlab.example/peerlab/internal/command"
 	"peerlab.example/peerlab/internal/testcoord"
 )
 
@@ -27,11 +28,11 @@ func newView(spec *Spec, names map[string]string) *view {
 
 // shownStep is a step whose lines are on their way: its own, its error, and the details.
 type shownStep struct {
-	text  string // of its own line, until that has come
-	fails bool   // the error comes next
-	full  []string
+	line  int  // of its own line, until that has come; then 0
+	fails bool // the error comes next
+	full  int  // how many details a guest writes
 	kept  []kept
-	at    int // in full
+	at    int // how many have come
 }
 
 // step is a record as the user is told it. The lines of text that follow are about it.
@@ -50,17 +51,17 @@ func (v *view) step(s testcoord.StepRecord) testcoord.StepRecord {
 	for _, k := range left {
 		s.Details = append(s.Details, k.text)
 	}
-	v.next = &shownStep{text: command.Clean(s.Text), fails: s.Err != ""}
+	v.next = &shownStep{line: s.Line, fails: s.Err != ""}
 	for i, d := range full {
 		if d == s.Err { // it is not written twice
 			continue
 		}
 		for _, k := range left {
 			if k.at == i {
-				v.next.kept = append(v.next.kept, kept{len(v.next.full), k.text})
+				v.next.kept = append(v.next.kept, kept{v.next.full, k.text, k.left})
 			}
 		}
-		v.next.full = append(v.next.full, d)
+		v.next.full++
 	}
 	return s
 }
@@ -88,6 +89,8 @@ func (v *view) problem(text string) string {
 var (
 	// colour is what a printer puts around words. All else that could be meant for a terminal was cleaned away.
 	colour = regexp.MustCompile("\x1b\\[[0-9;]*m")
+	// head is how the line of a step begins, up to its number.
+	head = regexp.MustCompile(`^(?:\x1b\[\d+m)?(?:ok  |FAIL|skip)(?:\x1b\[0m)? +\d\S* +(?:\S.*?:)?(\d+)  `)
 	// place is how a line about a step of another file begins, up to the number of the line.
 	place = regexp.MustCompile(`^((?:\x1b\[\d+m)?(?:ok  |FAIL|skip|    )(?:\x1b\[0m)? +(?:\d\S* )?)(\S.*?)(:\d+  )`)
 	// verdict is how the last line begins when the suite has no name.
@@ -107,7 +110,7 @@ func (v *view) write(text []byte) []byte {
 }
 
 func (v *view) line(line []byte) []byte {
-	if v.next != nil && len(v.next.full) > 0 {
+	if v.next != nil && v.next.full > 0 {
 		return v.detail(line)
 	}
 	return v.named(line)
@@ -116,39 +119,44 @@ func (v *view) line(line []byte) []byte {
 // named puts in the names that the user knows.
 func (v *view) named(line []byte) []byte {
 	if m := place.FindSubmatch(line); len(m) > 0 && v.names[string(m[2])] != "" {
-		return bytes.Join([][]byte{m[1], []byte(command.Clean(v.names[string(m[2])])), line[len(m[1])+len(m[2]):]}, nil)
+		return bytes.Join([][]byte{m[1], []byte(printable(v.names[string(m[2])])), line[len(m[1])+len(m[2]):]}, nil)
 	}
 	if m := verdict.FindSubmatch(line); m != nil {
-		return bytes.Join([][]byte{m[1], []byte(command.Clean(nameOf(v.spec.File))), line[len(m[0])-2:]}, nil)
+		return bytes.Join([][]byte{m[1], []byte(printable(nameOf(v.spec.File))), line[len(m[0])-2:]}, nil)
 	}
 	return line
+}
+
+// printable is a name of a file without what could be meant for a terminal.
+func printable(name string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return -1
+	}, name)
 }
 
 // detail is a line of the step that comes, or nothing.
 func (v *view) detail(line []byte) []byte {
 	n := v.next
 	switch {
-	case n.text != "":
-		if !bytes.Contains(line, []byte(n.text)) { // the step was not for showing
+	case n.line > 0:
+		if m := head.FindSubmatch(line); m == nil || string(m[1]) != strconv.Itoa(n.line) { // the step was not for showing
 			v.next = nil
 		}
-		n.text = ""
+		n.line = 0
 		return v.named(line)
 	case n.fails:
 		n.fails = false
 		return line
 	}
-	is := command.Clean(n.full[n.at]) + "\n"
-	if !bytes.HasSuffix(line, []byte(is)) {
-		v.next = nil
-		return v.named(line)
-	}
 	var out []byte
 	if len(n.kept) > 0 && n.kept[0].at == n.at {
-		out = append(bytes.TrimSuffix(line, []byte(is)), command.Clean(n.kept[0].text)+"\n"...)
+		out = n.kept[0].in(line)
 		n.kept = n.kept[1:]
 	}
-	if n.at++; n.at == len(n.full) {
+	if n.at++; n.at == n.full {
 		v.next = nil
 	}
 	return out

@@ -213,7 +213,7 @@ func TestComputes(t *testing.T) {
 		if interrupted && !errors.Is(err, enough) || !interrupted && (!errors.As(err, &broke) || broke.Seed != 7) {
 			t.Error(err)
 		}
-		<-r.ended // where it looks at its clock again
+		<-r.ended             // where it looks at its clock again
 		if h.givenUp.Load() { // else it would close what the other tests use
 			if err := h.Close(t.Context()); err != nil {
 				t.Error(err)
