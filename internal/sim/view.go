@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -44,7 +45,7 @@ func (v *view) step(s testcoord.StepRecord) testcoord.StepRecord {
 		return s
 	}
 	left := v.quiet(s)
-	if len(left) == len(full) {
+	if len(left) == len(full) && !slices.ContainsFunc(left, func(k kept) bool { return k.left }) {
 		return s
 	}
 	s.Details = nil

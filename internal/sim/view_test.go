@@ -24,15 +24,16 @@ type loud struct{}
 func (loud) Name() string { return "loud" }
 
 func (loud) Commands() []app.Spec {
-	spec := func(name string, err error) app.Spec {
+	spec := func(name string, lines int, err error) app.Spec {
 		return app.Spec{Name: "loud " + name, Group: "loud", Summary: "for tests", Example: "loud " + name, Run: func(_ context.Context, env *app.Env, _ app.Args) (any, error) {
-			for i := range 30 {
-				_, _ = fmt.Fprintf(env.Out, "line %d | of 30\n", i)
+			for i := range lines {
+				_, _ = fmt.Fprintf(env.Out, "line %d | of %d\n", i, lines)
 			}
 			return nil, err
 		}}
 	}
-	return []app.Spec{spec("pass", nil), spec("fail", errors.New("alice is not here"))}
+	absent := errors.New("alice is not here")
+	return []app.Spec{spec("pass", 30, nil), spec("fail", 30, absent), spec("break", 21, absent)}
 }
 
 func (loud) Start(context.Context, app.Peer) error { return nil }
@@ -45,7 +46,7 @@ func noisy() *Spec {
 		File: "some/where/noisy.lab", Seed: 1, Gossip: "fast", KeepGoing: true,
 		Sources: map[string][]byte{
 			"some/where/noisy.lab": []byte("peers alice bob carol\n[sim] alice echo hello\ninclude \"../more.lab\"\nrepeat 2 as i\n  ? bob,carol loud pass\n" +
-				"  any loud fail\n  bob loud fail\n  alice,carol loud fail\nend\nx = bob echo 5\n! carol echo 6\nbob init &\nwait\nlab kill carol\nexpect all members alive = 3\n"),
+				"  any loud fail\n  bob loud break\n  alice,carol loud fail\nend\nx = bob echo 5\n! carol echo 6\nbob init &\nwait\nlab kill carol\nexpect all members alive = 3\n"),
 			"some/more.lab": []byte("[sim] repeat 2\n  alice echo more\n  ? alice loud fail\nend\n"),
 		},
 	}
