@@ -208,10 +208,8 @@ func (e *explorer) measure(o *sim.Outcome) {
 	for _, m := range o.Result.Measures {
 		e.took.add("measure "+m.Name, m.Rate, m.Samples...)
 	}
-	for _, s := range o.Result.Steps {
-		if strings.HasPrefix(s.Text, "expect ") && s.Status == testcoord.Passed && !s.Invariant {
-			e.took.add(s.Text, false, testcoord.Sample{From: s.Start, To: s.Start + s.Duration})
-		}
+	for _, m := range o.Result.Waits() {
+		e.took.add(m.Name, false, m.Samples...)
 	}
 	e.took.add("the whole run", false, testcoord.Sample{To: o.Result.Duration})
 }

@@ -136,20 +136,13 @@ func (s *studying) one(ctx context.Context, value int, seed uint64) {
 // worthShowing is a wait below which an expectation was true at once.
 const worthShowing = time.Millisecond
 
-// measures are those of a run, and how long its expectations had to wait, by their text.
+// measures are those of a run, and the waits of its expectations that were true only after a while.
 func measures(r *testcoord.Result) []testcoord.MeasureRecord {
 	out := slices.Clone(r.Measures)
-	for _, step := range r.Steps {
-		if !strings.HasPrefix(step.Text, "expect ") || step.Invariant || step.Duration < worthShowing {
-			continue
+	for _, m := range r.Waits() {
+		if m.Quantile(1) >= float64(worthShowing) {
+			out = append(out, m)
 		}
-		sample := testcoord.Sample{From: step.Start, To: step.Start + step.Duration}
-		i := slices.IndexFunc(out, func(m testcoord.MeasureRecord) bool { return m.Name == step.Text })
-		if i < 0 {
-			i = len(out)
-			out = append(out, testcoord.MeasureRecord{Name: step.Text})
-		}
-		out[i].Samples = append(out[i].Samples, sample)
 	}
 	return out
 }

@@ -1,6 +1,8 @@
 package testcoord
 
 import (
+	"slices"
+	"strings"
 	"time"
 
 	"peerlab.example/peerlab/internal/invariant"
@@ -43,6 +45,23 @@ type Result struct {
 
 // OK reports whether the run passed.
 func (r *Result) OK() bool { return r.Failed == 0 && len(r.Problems) == 0 && !r.Interrupted }
+
+// Waits is how long the expectations took that passed, by their text, in the order of the run.
+func (r *Result) Waits() []MeasureRecord {
+	var out []MeasureRecord
+	for _, s := range r.Steps {
+		if !strings.HasPrefix(s.Text, "expect ") || s.Status != Passed || s.Invariant {
+			continue
+		}
+		i := slices.IndexFunc(out, func(m MeasureRecord) bool { return m.Name == s.Text })
+		if i < 0 {
+			i = len(out)
+			out = append(out, MeasureRecord{Name: s.Text})
+		}
+		out[i].Samples = append(out[i].Samples, Sample{From: s.Start, To: s.Start + s.Duration})
+	}
+	return out
+}
 
 // StepRecord is what became of a step.
 type StepRecord struct {
