@@ -23,6 +23,8 @@ func config(endpoint string, maxGroups int) firestore.Config {
 		Collection: fmt.Sprintf("rosters%d", collections.Add(1)),
 		MaxGroups:  maxGroups,
 		Endpoint:   endpoint,
+		// Many changes at once take long on a busy machine. What is tested of the timeout has a shorter one.
+		CallTimeout: time.Minute,
 	}
 }
 
