@@ -143,7 +143,7 @@ func (v *view) detail(line []byte) []byte {
 	n := v.next
 	switch {
 	case n.line > 0:
-		if m := head.FindSubmatch(line); m == nil || string(m[1]) != strconv.Itoa(n.line) { // the step was not for showing
+		if m := head.FindSubmatch(line); len(m) < 2 || string(m[1]) != strconv.Itoa(n.line) { // the step was not for showing
 			v.next = nil
 		}
 		n.line = 0
