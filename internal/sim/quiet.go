@@ -42,9 +42,6 @@ func firstWords(text string) string {
 	return strings.TrimSpace(conditions.ReplaceAllString(strings.TrimSpace(text), ""))
 }
 
-// outputShown is how many lines of a command that has failed are shown, as a coordinator has it that is not verbose.
-const outputShown = 20
-
 // quiet leaves of the details of a command what a coordinator says that is not verbose: of commands that have failed, the last lines.
 func (v *view) quiet(s testcoord.StepRecord) []kept {
 	var out []kept
@@ -58,7 +55,7 @@ func (v *view) quiet(s testcoord.StepRecord) []kept {
 		}
 		if i > 0 && v.blames(d[i-1], name, s) {
 			first := i
-			if n := end - i - outputShown; n > 0 {
+			if n := end - i - testcoord.OutputShown; n > 0 {
 				first += n
 				out = append(out, kept{first - 1, fmt.Sprintf("%s | … %d lines before", name, n), true})
 			}

@@ -246,12 +246,14 @@ func (s *commandStep) wrong(k *call, timedOut error) string {
 	return ""
 }
 
+// OutputShown is how many lines of what a command has written are shown below its step, unless the run is verbose.
+const OutputShown = 20
+
 // outputLines is the output of a command as it is shown below a step; its last lines, unless all.
 func outputLines(name, text string, all bool) []string {
-	const limit = 20
 	lines := strings.Split(text, "\n")
 	var out []string
-	if n := len(lines) - limit; n > 0 && !all {
+	if n := len(lines) - OutputShown; n > 0 && !all {
 		out = append(out, fmt.Sprintf("%s | … %d lines before", name, n))
 		lines = lines[n:]
 	}
