@@ -2,8 +2,9 @@ package bootstrap
 
 import (
 	"context"
-	"strings"
 	"time"
+
+	"peerlab.example/peerlab/internal/node"
 )
 
 const (
@@ -29,8 +30,5 @@ func Patience(ctx context.Context, most time.Duration) time.Duration {
 // Reason is what a message of gRPC says about a backend, without what gRPC puts around the error of a connection: who gets
 // the message over gRPC again would take that for an error of his own connection.
 func Reason(message string) string {
-	if _, inner, ok := strings.Cut(message, "Error while dialing: "); ok {
-		return strings.TrimSuffix(inner, `"`)
-	}
-	return message
+	return node.Reason(message)
 }

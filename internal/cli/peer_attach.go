@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"strings"
 	"time"
 
 	"google.golang.org/grpc/codes"
@@ -83,11 +82,7 @@ func attachError(addr string, attached bool, err error) error {
 func reason(err error) string {
 	var s interface{ GRPCStatus() *status.Status }
 	if errors.As(err, &s) {
-		msg := s.GRPCStatus().Message()
-		if _, inner, ok := strings.Cut(msg, "Error while dialing: "); ok {
-			return strings.TrimSuffix(inner, `"`)
-		}
-		return msg
+		return node.Reason(s.GRPCStatus().Message())
 	}
 	return err.Error()
 }

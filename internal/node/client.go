@@ -3,6 +3,7 @@ package node
 import (
 	"fmt"
 	"net"
+	"strings"
 	"time"
 
 	"google.golang.org/grpc"
@@ -45,4 +46,12 @@ func Dial(n network.Network, s *Security, addr string) (*grpc.ClientConn, error)
 		return nil, fmt.Errorf("dial %s: %w", addr, err)
 	}
 	return conn, nil
+}
+
+// Reason is what a message of gRPC says is wrong, without what gRPC puts around the error of a connection that could not be made.
+func Reason(message string) string {
+	if _, inner, ok := strings.Cut(message, "Error while dialing: "); ok {
+		return strings.TrimSuffix(inner, `"`)
+	}
+	return message
 }

@@ -8,7 +8,6 @@ import (
 	"net"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"google.golang.org/grpc/codes"
@@ -16,6 +15,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"peerlab.example/peerlab/app"
+	"peerlab.example/peerlab/internal/node"
 	bootstrapv1 "peerlab.example/peerlab/proto/peerlab/bootstrap/v1"
 	eventv1 "peerlab.example/peerlab/proto/peerlab/event/v1"
 )
@@ -148,11 +148,7 @@ func unreachable(err error) bool {
 
 // reason is what an error of a call says, without what gRPC puts around it.
 func reason(err error) string {
-	msg := status.Convert(err).Message()
-	if _, inner, ok := strings.Cut(msg, "Error while dialing: "); ok {
-		return strings.TrimSuffix(inner, `"`)
-	}
-	return msg
+	return node.Reason(status.Convert(err).Message())
 }
 
 func sleep(ctx context.Context, d time.Duration) error {
