@@ -93,13 +93,20 @@ func (n *Node) sendEntry(k dataKey, e app.Entry, message []byte) bool {
 	return n.gossip.queue.put(message, k)
 }
 
-// receivedState handles the data of another member, as a full sync brings them.
+// state is what a full sync carries beside what memberlist has.
+func (n *Node) state() []byte {
+	b, _ := proto.Marshal(&membershipv1.Sync{Entries: n.store.all(), Left: n.view.left()}) // it cannot fail: all texts are valid UTF-8
+	return b
+}
+
+// receivedState handles the state of another member.
 func (n *Node) receivedState(b []byte) {
-	var all membershipv1.Entries
+	var all membershipv1.Sync
 	if err := proto.Unmarshal(b, &all); err != nil {
 		n.refuse("a member's data that cannot be read", err)
 		return
 	}
+	n.hearLeft(all.GetLeft())
 	relays := relayMost
 	if n.claiming.Load() || n.gossip.queue.size() > broadcastsWaiting/2 {
 		relays = 0 // a newcomer is the one that lacked it
@@ -137,16 +144,14 @@ func (n *Node) refuse(what string, err error) {
 	}
 }
 
-// state is what a full sync carries: all entries and deletions.
-func (s *store) state() []byte {
+// all are all entries and deletions, as a full sync carries them.
+func (s *store) all() (entries []*membershipv1.Entry) {
 	s.mu.Lock()
-	var all membershipv1.Entries
+	defer s.mu.Unlock()
 	for k, d := range s.data {
-		all.Entries = append(all.Entries, encodeEntry(k, d.Entry))
+		entries = append(entries, encodeEntry(k, d.Entry))
 	}
-	s.mu.Unlock()
-	b, _ := proto.Marshal(&all) // it cannot fail: all texts are valid UTF-8
-	return b
+	return entries
 }
 
 func encodeEntry(k dataKey, e app.Entry) *membershipv1.Entry {

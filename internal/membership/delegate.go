@@ -16,6 +16,7 @@ type delegate struct {
 	store   *store
 	meta    func() []byte
 	pending func(overhead, limit int) [][]byte // our broadcasts
+	state   func() []byte                      // of a full sync
 	// retune is called once, where memberlist holds its lock of nodes; nil when there is nothing to change.
 	retune atomic.Pointer[func()]
 }
@@ -81,8 +82,8 @@ func (d *delegate) GetBroadcasts(overhead, limit int) [][]byte {
 	return d.pending(overhead, limit)
 }
 
-// LocalState implements memberlist.Delegate: the replicated data, which are bounded.
-func (d *delegate) LocalState(bool) []byte { return d.store.state() }
+// LocalState implements memberlist.Delegate: the replicated data, and who has left, which are bounded.
+func (d *delegate) LocalState(bool) []byte { return d.state() }
 
 // MergeRemoteState implements memberlist.Delegate. memberlist does not use b any more, so it needs no copy.
 func (d *delegate) MergeRemoteState(b []byte, _ bool) {

@@ -2,6 +2,7 @@ package membership
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -89,6 +90,39 @@ func TestLargeSplitsHeal(t *testing.T) {
 					heals += x.Stats().Heals
 				}
 				t.Logf("healed after %s; %d attempts in five minutes", time.Since(start), heals)
+			})
+		})
+	}
+}
+
+// Who said goodbye in a split has left, and is not lost, also for those of the other side, once they hear of it; and they look for
+// it no longer.
+func TestGoodbyeCrossesASplitThatHeals(t *testing.T) {
+	t.Parallel()
+	for _, profile := range []string{"lan", "local", "fast"} {
+		t.Run(profile, func(t *testing.T) {
+			t.Parallel()
+			inLab(t, profile, func(t *testing.T, l *lab) {
+				p := l.group("a", "b", "x", "y", "z")
+				gone := p[0].Addr()
+				l.net.Partition([]string{p[0].ip, p[1].ip}, []string{p[2].ip, p[3].ip, p[4].ip})
+				for _, x := range p[2:] {
+					l.eventually(3*time.Minute, func() error { return x.sees(app.Lost, "a", "b") })
+				}
+				if err := p[0].Leave(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				if err := p[0].Close(); err != nil {
+					t.Fatal(err)
+				}
+				l.eventually(time.Minute, func() error { return p[1].sees(app.Left, "a") })
+				l.net.Heal()
+				for _, x := range p[1:] {
+					l.eventually(20*time.Second, func() error { return x.sees(app.Left, "a") })
+					if targets, _ := x.missing(); slices.Contains(targets, gone) {
+						t.Errorf("still looks for %v", targets)
+					}
+				}
 			})
 		})
 	}

@@ -5,8 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"math/rand/v2"
 	"slices"
 	"time"
+
+	"github.com/hashicorp/memberlist"
+	"google.golang.org/protobuf/proto"
 
 	"peerlab.example/peerlab/app"
 	membershipv1 "peerlab.example/peerlab/proto/peerlab/membership/v1"
@@ -19,6 +23,10 @@ const (
 	// sent it as often as it does: 1 s with the lan profile. In each round the number of
 	// those who know grows up to fourfold, so that five are enough for a thousand.
 	spreadRounds = 5
+	// tellMost is how many members are told a goodbye directly. In larger groups gossip transmits often enough.
+	tellMost = 8
+	// leftMost is how many of those that said goodbye a full sync tells.
+	leftMost = 64
 )
 
 // SetMeta announces the address of gRPC and the applications. It does not wait until others
@@ -86,8 +94,7 @@ func (n *Node) Leave(ctx context.Context) error {
 	n.seeking.Store(false)
 	alone := n.digest.members() <= 1
 	if !alone {
-		// Ours says so even if memberlist's does not arrive; it cannot be too large, and nothing is full.
-		_ = n.send(&membershipv1.Gossip{What: &membershipv1.Gossip_Leave{Leave: &membershipv1.Leave{Id: n.cfg.ID}}})
+		n.sayGoodbye(ml) // also if memberlist's does not arrive
 	}
 	n.mu.Lock()
 	n.left = true
@@ -107,6 +114,36 @@ func (n *Node) Leave(ctx context.Context) error {
 		return fmt.Errorf("leave: %w", ErrNotSpread)
 	}
 	return nil
+}
+
+// sayGoodbye tells some members themselves, too: memberlist gossips to those that it took for dead not long ago as well, so that in a
+// split the few transmissions of a small group may all go to the other side.
+func (n *Node) sayGoodbye(ml *memberlist.Memberlist) {
+	g := &membershipv1.Gossip{What: &membershipv1.Gossip_Leave{Leave: &membershipv1.Leave{Id: n.cfg.ID}}}
+	_ = n.send(g) // it cannot be too large, and nothing is full
+	b, err := proto.Marshal(g)
+	if err != nil {
+		return
+	}
+	told := 0
+	members := ml.Members()
+	for _, i := range rand.Perm(len(members)) {
+		if members[i].Name != ml.LocalNode().Name && told < tellMost {
+			_ = ml.SendBestEffort(members[i], b)
+			told++
+		}
+	}
+}
+
+// hearLeft takes in who has said goodbye, as a full sync tells it. What is news here is news to those on this side of a split, too.
+func (n *Node) hearLeft(ids []string) {
+	for _, id := range ids[:min(leftMost, len(ids))] {
+		events := n.view.goodbye(id, id, time.Now())
+		n.emit(events)
+		if len(events) > 0 {
+			_ = n.send(&membershipv1.Gossip{What: &membershipv1.Gossip_Leave{Leave: &membershipv1.Leave{Id: id, Heard: true}}}) // or by the next sync
+		}
+	}
 }
 
 // leaveTimeout is twice as long as memberlist takes to send its goodbye as often as it does.

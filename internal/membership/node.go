@@ -218,7 +218,7 @@ func (n *Node) memberlistConfig(addr netip.AddrPort) *memberlist.Config {
 	c.MetricLabels = []metrics.Label{{Name: "node", Value: c.Name}, {Name: "group", Value: n.cfg.Group}}
 	d := &delegate{
 		queue: n.queue, digest: n.digest, store: n.store, pending: n.gossip.queue.take,
-		meta: func() []byte { return *n.meta.Load() },
+		meta: func() []byte { return *n.meta.Load() }, state: n.state,
 	}
 	n.delegate = d
 	c.Delegate, c.Events, c.Ping, c.Alive = d, d, d, d

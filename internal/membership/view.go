@@ -229,6 +229,24 @@ func (v *view) wanted() (addrs []string, live int) {
 	return addrs, live
 }
 
+// left are the ids of those that said goodbye, the last ones first.
+func (v *view) left() []string {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	var gone []*entry
+	for _, e := range v.entries {
+		if e.leaving || e.State == app.Left && e.node != v.self {
+			gone = append(gone, e)
+		}
+	}
+	slices.SortFunc(gone, func(a, b *entry) int { return cmp.Or(b.since.Compare(a.since), cmp.Compare(a.ID, b.ID)) })
+	var ids []string
+	for _, e := range gone[:min(leftMost, len(gone))] {
+		ids = append(ids, e.ID)
+	}
+	return ids
+}
+
 // tick settles what time settles. It returns when it is to be called next; zero means any time.
 func (v *view) tick(now time.Time, maxSuspicion time.Duration) (events []app.MemberEvent, next time.Time) {
 	v.mu.Lock()

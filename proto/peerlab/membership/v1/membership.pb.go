@@ -476,8 +476,10 @@ func (*Gossip_Entry) isGossip_What() {}
 
 // Leave announces that a member leaves on purpose, so that it is not taken for lost.
 type Leave struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Id    string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	// The member itself has said so, and the sender heard of it from another: it passes that on.
+	Heard         bool `protobuf:"varint,2,opt,name=heard,proto3" json:"heard,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -517,6 +519,13 @@ func (x *Leave) GetId() string {
 		return x.Id
 	}
 	return ""
+}
+
+func (x *Leave) GetHeard() bool {
+	if x != nil {
+		return x.Heard
+	}
+	return false
 }
 
 // Data is an application's broadcast.
@@ -668,28 +677,31 @@ func (x *Entry) GetNode() string {
 	return ""
 }
 
-// Entries are all that a member has, those that are deleted included. It is part of a full sync.
-type Entries struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Entries       []*Entry               `protobuf:"bytes,1,rep,name=entries,proto3" json:"entries,omitempty"`
+// Sync is the part of a full sync that memberlist does not have.
+type Sync struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// All that the member has, those that are deleted included.
+	Entries []*Entry `protobuf:"bytes,1,rep,name=entries,proto3" json:"entries,omitempty"`
+	// Ids of members that said goodbye, the last ones first: who missed it, as behind a partition, took them for lost.
+	Left          []string `protobuf:"bytes,2,rep,name=left,proto3" json:"left,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
-func (x *Entries) Reset() {
-	*x = Entries{}
+func (x *Sync) Reset() {
+	*x = Sync{}
 	mi := &file_peerlab_membership_v1_membership_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
 
-func (x *Entries) String() string {
+func (x *Sync) String() string {
 	return protoimpl.X.MessageStringOf(x)
 }
 
-func (*Entries) ProtoMessage() {}
+func (*Sync) ProtoMessage() {}
 
-func (x *Entries) ProtoReflect() protoreflect.Message {
+func (x *Sync) ProtoReflect() protoreflect.Message {
 	mi := &file_peerlab_membership_v1_membership_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -701,14 +713,21 @@ func (x *Entries) ProtoReflect() protoreflect.Message {
 	return mi.MessageOf(x)
 }
 
-// Deprecated: Use Entries.ProtoReflect.Descriptor instead.
-func (*Entries) Descriptor() ([]byte, []int) {
+// Deprecated: Use Sync.ProtoReflect.Descriptor instead.
+func (*Sync) Descriptor() ([]byte, []int) {
 	return file_peerlab_membership_v1_membership_proto_rawDescGZIP(), []int{8}
 }
 
-func (x *Entries) GetEntries() []*Entry {
+func (x *Sync) GetEntries() []*Entry {
 	if x != nil {
 		return x.Entries
+	}
+	return nil
+}
+
+func (x *Sync) GetLeft() []string {
+	if x != nil {
+		return x.Left
 	}
 	return nil
 }
@@ -818,9 +837,10 @@ const file_peerlab_membership_v1_membership_proto_rawDesc = "" +
 	"\x05leave\x18\x03 \x01(\v2\x1c.peerlab.membership.v1.LeaveH\x00R\x05leave\x121\n" +
 	"\x04data\x18\x04 \x01(\v2\x1b.peerlab.membership.v1.DataH\x00R\x04data\x124\n" +
 	"\x05entry\x18\x05 \x01(\v2\x1c.peerlab.membership.v1.EntryH\x00R\x05entryB\x06\n" +
-	"\x04what\"\x17\n" +
+	"\x04what\"-\n" +
 	"\x05Leave\x12\x0e\n" +
-	"\x02id\x18\x01 \x01(\tR\x02id\"2\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x14\n" +
+	"\x05heard\x18\x02 \x01(\bR\x05heard\"2\n" +
 	"\x04Data\x12\x10\n" +
 	"\x03app\x18\x01 \x01(\tR\x03app\x12\x18\n" +
 	"\apayload\x18\x02 \x01(\fR\apayload\"\x9d\x01\n" +
@@ -831,9 +851,10 @@ const file_peerlab_membership_v1_membership_proto_rawDesc = "" +
 	"\adeleted\x18\x04 \x01(\bR\adeleted\x12\x12\n" +
 	"\x04wall\x18\x05 \x01(\x10R\x04wall\x12\x18\n" +
 	"\alogical\x18\x06 \x01(\rR\alogical\x12\x12\n" +
-	"\x04node\x18\a \x01(\tR\x04node\"A\n" +
-	"\aEntries\x126\n" +
-	"\aentries\x18\x01 \x03(\v2\x1c.peerlab.membership.v1.EntryR\aentries\"\x81\x01\n" +
+	"\x04node\x18\a \x01(\tR\x04node\"R\n" +
+	"\x04Sync\x126\n" +
+	"\aentries\x18\x01 \x03(\v2\x1c.peerlab.membership.v1.EntryR\aentries\x12\x12\n" +
+	"\x04left\x18\x02 \x03(\tR\x04left\"\x81\x01\n" +
 	"\x06Digest\x12\x12\n" +
 	"\x04hash\x18\x01 \x01(\x06R\x04hash\x12\x14\n" +
 	"\x05alive\x18\x02 \x01(\rR\x05alive\x12 \n" +
@@ -877,7 +898,7 @@ var file_peerlab_membership_v1_membership_proto_goTypes = []any{
 	(*Leave)(nil),                 // 6: peerlab.membership.v1.Leave
 	(*Data)(nil),                  // 7: peerlab.membership.v1.Data
 	(*Entry)(nil),                 // 8: peerlab.membership.v1.Entry
-	(*Entries)(nil),               // 9: peerlab.membership.v1.Entries
+	(*Sync)(nil),                  // 9: peerlab.membership.v1.Sync
 	(*Digest)(nil),                // 10: peerlab.membership.v1.Digest
 	(*timestamppb.Timestamp)(nil), // 11: google.protobuf.Timestamp
 }
@@ -888,7 +909,7 @@ var file_peerlab_membership_v1_membership_proto_depIdxs = []int32{
 	6,  // 3: peerlab.membership.v1.Gossip.leave:type_name -> peerlab.membership.v1.Leave
 	7,  // 4: peerlab.membership.v1.Gossip.data:type_name -> peerlab.membership.v1.Data
 	8,  // 5: peerlab.membership.v1.Gossip.entry:type_name -> peerlab.membership.v1.Entry
-	8,  // 6: peerlab.membership.v1.Entries.entries:type_name -> peerlab.membership.v1.Entry
+	8,  // 6: peerlab.membership.v1.Sync.entries:type_name -> peerlab.membership.v1.Entry
 	1,  // 7: peerlab.membership.v1.MembershipService.ListMembers:input_type -> peerlab.membership.v1.ListMembersRequest
 	2,  // 8: peerlab.membership.v1.MembershipService.ListMembers:output_type -> peerlab.membership.v1.ListMembersResponse
 	8,  // [8:9] is the sub-list for method output_type
