@@ -139,7 +139,7 @@ func (p *Peer) memberJoin(ctx context.Context, env *app.Env, args app.Args) (any
 	}
 	var err error
 	if addrs := args.All("addr"); len(addrs) > 0 {
-		err = p.join(ctx, addrs, sayTo(env))
+		err = p.join(ctx, sayTo(env), addrs)
 	} else {
 		err = p.joinRoster(ctx, sayTo(env))
 	}

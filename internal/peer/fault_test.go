@@ -186,6 +186,24 @@ func TestTwoFirstOnesFindEachOther(t *testing.T) {
 	})
 }
 
+// The roster of two names one side of a split only; who restarts on the other side finds those that it remembers.
+func TestWhoRestartsInASplitFindsItsSideAgain(t *testing.T) {
+	inLab(t, func(l *testLab) {
+		memory := &testMemory{}
+		alice, bob, carol := l.joined("alice", faulty(l)), l.joined("bob", faulty(l)), l.joined("carol", faulty(l))
+		dave := l.joined("dave", func(_ *Config, d *Deps) { d.Memory = memory })
+		dave.sees("alice", "bob", "carol", "dave")
+		dave.crash()
+		again := l.peer("dave", faulty(l), func(_ *Config, d *Deps) { d.Memory = memory })
+		do("fault partition alice bob | carol dave", alice, bob, carol, again)
+		again.mustInit()
+		again.sees("carol", "dave")
+		carol.sees("carol", "dave")
+		do("fault heal", alice, bob, carol, again)
+		again.sees("alice", "bob", "carol", "dave")
+	})
+}
+
 func TestPartitionFollowsAPeerToAnotherAddress(t *testing.T) {
 	inLab(t, func(l *testLab) {
 		alice, bob := l.joined("alice"), l.joined("bob")

@@ -3,6 +3,7 @@ package peer
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -137,31 +138,40 @@ func (p *Peer) start(ctx context.Context, _ Progress) error {
 	return nil
 }
 
-// joinRoster joins the members that the roster names, or those remembered.
+// joinRoster joins the members that the roster names. Where it names none, or none of them answers, those that are remembered
+// are asked: in a split, a roster of few may name nobody of this side.
 func (p *Peer) joinRoster(ctx context.Context, say Progress) error {
 	if p.isJoined() {
 		return nil
 	}
-	addrs := p.rosterAddrs()
-	if len(addrs) == 0 && p.lastRoster() == nil {
-		addrs = p.remembered()
+	named := p.rosterAddrs()
+	remembered := slices.DeleteFunc(p.remembered(), func(a string) bool { return slices.Contains(named, a) })
+	if len(named) == 0 && p.lastRoster() != nil {
+		remembered = nil // it is the first of its group
 	}
-	return p.join(ctx, addrs, say)
+	return p.join(ctx, say, named, remembered)
 }
 
-// join joins the members at the addresses. With no address, this peer is the first of its group.
-// Members that do not answer are tried again in the background for as long as the peer runs.
-func (p *Peer) join(ctx context.Context, addrs []string, say Progress) error {
+// join joins the members at the addresses of the first list, or, if none of them answers, of the next. With no address, this peer is
+// the first of its group. Members that do not answer are tried again in the background for as long as the peer runs.
+func (p *Peer) join(ctx context.Context, say Progress, lists ...[]string) error {
 	m, err := p.runningMembership("member join")
 	if err != nil {
 		return err
 	}
-	// Also without an address, so that it looks for others from now on: those who find an empty roster at the same time are one group.
-	n, err := m.Join(ctx, addrs)
-	switch {
-	case errors.Is(err, membership.ErrNameTaken):
-		return err
-	case n == 0 && err != nil:
+	lists = slices.DeleteFunc(lists, func(addrs []string) bool { return len(addrs) == 0 })
+	if len(lists) == 0 {
+		// Also without an address, so that it looks for others from now on: those who find an empty roster at the same time are one group.
+		lists = [][]string{nil}
+	}
+	for _, addrs := range lists {
+		n, err := m.Join(ctx, addrs)
+		if errors.Is(err, membership.ErrNameTaken) {
+			return err
+		}
+		if n > 0 || err == nil {
+			break
+		}
 		say("no member answered at %v yet: %v; trying on in the background", addrs, err)
 	}
 	p.mu.Lock()

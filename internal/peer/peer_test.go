@@ -246,6 +246,22 @@ func TestRememberedMembersStandInForTheService(t *testing.T) {
 	})
 }
 
+// A peer that ends soon after its start knows all the same whom it has met.
+func TestWhoWasMetIsRememberedAtOnce(t *testing.T) {
+	inLab(t, func(l *testLab) {
+		memory := &testMemory{}
+		l.joined("alice")
+		l.joined("bob")
+		l.joined("carol")
+		dave := l.joined("dave", func(_ *Config, d *Deps) { d.Memory = memory })
+		dave.sees("alice", "bob", "carol", "dave")
+		<-time.After(50 * time.Millisecond)
+		if addrs, err := memory.Load(); err != nil || len(addrs) != 3 {
+			t.Errorf("remembered are %v, %v, want the addresses of three", addrs, err)
+		}
+	})
+}
+
 // TestASlowDiskDoesNotHoldUpTheView checks that members are seen while what is remembered is being written, and that the newest is
 // what stays.
 func TestASlowDiskDoesNotHoldUpTheView(t *testing.T) {

@@ -5,9 +5,13 @@ import (
 	"time"
 )
 
-// rememberPause is between two times that Memory is given addresses: when fifty join at once, each of their disks would
-// be written to eight times.
-const rememberPause = time.Second
+// Memory is given new addresses at once, and then after pauses that double from rememberFirst up to rememberMost: when fifty join
+// at once, each of their disks would be written to eight times otherwise; and who ends before the second write knows
+// only whom it met first.
+const (
+	rememberFirst = 10 * time.Millisecond
+	rememberMost  = time.Second
+)
 
 // remembered are the addresses of an earlier start, without this peer's own.
 func (p *Peer) remembered() []string {
@@ -33,22 +37,27 @@ func (p *Peer) remember() {
 
 // rememberNews keeps the addresses when there may be others, until the peer closes.
 func (p *Peer) rememberNews() {
+	pause, last := rememberFirst, time.Time{}
 	for {
 		select {
 		case <-p.news:
 		case <-p.ctx.Done():
 			return
 		}
+		if time.Since(last) > rememberMost {
+			pause = rememberFirst
+		}
 		p.rememberNow()
-		select {
-		case <-time.After(rememberPause):
-		case <-p.ctx.Done():
+		last = time.Now()
+		if sleep(p.ctx, pause) != nil {
 			return
 		}
+		pause = min(2*pause, rememberMost)
 	}
 }
 
-// rememberNow keeps the addresses of the roster and of the oldest live members for the next start.
+// rememberNow keeps the addresses of the roster and of the oldest live members for the next start; as long as this start has met nobody,
+// those of the last one stay.
 func (p *Peer) rememberNow() {
 	if p.deps.Memory == nil {
 		return
@@ -58,10 +67,19 @@ func (p *Peer) rememberNow() {
 	// So many that some of them are likely to be there at the next start, and so few that a join
 	// which tries them all stays short.
 	const most = 8
-	addrs := p.rosterAddrs()
+	var met []string
 	for _, m := range p.Members() {
-		if live(m) && !m.Self && len(addrs) < most && !slices.Contains(addrs, m.Addr) {
-			addrs = append(addrs, m.Addr)
+		if live(m) && !m.Self {
+			met = append(met, m.Addr)
+		}
+	}
+	if len(met) == 0 {
+		met = p.remembered() // the roster may be all of the other side of a split
+	}
+	addrs := p.rosterAddrs()
+	for _, a := range met {
+		if len(addrs) < most && !slices.Contains(addrs, a) {
+			addrs = append(addrs, a)
 		}
 	}
 	// Nothing is forgotten when nobody is there: the last one of a group may be back before the others.
