@@ -17,8 +17,12 @@ import (
 // and a round trip takes up to 3 s where the gossip profile wan still takes it for an answer.
 const connectTimeout = 10 * time.Second
 
+// redialMost is the longest wait between two attempts to connect, but for the jitter of a fifth. It is shorter than a peer has patience with one
+// call of the bootstrap service, 2 s: to a service that is back, each call comes through.
+const redialMost = time.Second
+
 // Dial makes a connection to the gRPC server at addr. It connects in the background, and again
-// after a loss with backoff from 50 ms to 2 s: a lab is small, and its user waits for it.
+// after a loss with backoff from 50 ms to 1 s: a lab is small, and its user waits for it.
 // The caller closes it. Dead connections are found within about 15 s (gRPC keepalive, whose smallest period is 10 s).
 func Dial(n network.Network, s *Security, addr string) (*grpc.ClientConn, error) {
 	opts := []grpc.DialOption{
@@ -26,7 +30,7 @@ func Dial(n network.Network, s *Security, addr string) (*grpc.ClientConn, error)
 		grpc.WithContextDialer(s.dialer(n)),
 		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: 10 * time.Second, Timeout: 5 * time.Second}),
 		grpc.WithConnectParams(grpc.ConnectParams{
-			Backoff:           backoff.Config{BaseDelay: 50 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: 2 * time.Second},
+			Backoff:           backoff.Config{BaseDelay: 50 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: redialMost},
 			MinConnectTimeout: connectTimeout,
 		}),
 		// Peers connect to the addresses of the lab, never through a proxy of the environment.
