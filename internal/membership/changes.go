@@ -142,6 +142,7 @@ func (v *view) dropped(e *entry, now time.Time) []app.MemberEvent {
 		return v.settle(e, e.dead.verdict(), now)
 	}
 	e.due = now.Add(v.patience)
+	v.lookAt(e.due)
 	return nil
 }
 

@@ -243,15 +243,11 @@ func (n *Node) run() {
 		n.store.prune(now)
 		events, next := n.view.tick(now, n.maxSuspicion())
 		n.emit(events)
-		wait := idleTick
-		if !next.IsZero() {
-			wait = max(0, min(wait, time.Until(next)))
-		}
-		timer.Reset(wait)
+		timer.Reset(max(0, time.Until(next)))
 	}
 }
 
-// idleTick is how often members that are gone for long are forgotten.
+// idleTick is how often members that are gone for long are forgotten, and those that are suspect for too long looked at.
 const idleTick = 5 * time.Second
 
 func (n *Node) handle(nt note) {

@@ -59,6 +59,7 @@ type view struct {
 	entries map[string]*entry // guarded by mu; by memberlist's name
 	order   []*entry          // guarded by mu; all entries, oldest first; nil when it must be made anew
 	list    *list             // guarded by mu; nil when it must be made anew
+	look    time.Time         // guarded by mu; when tick is to look at all entries again
 }
 
 // list is what all see of a view. It is shared, and never changed: after a change of the view there is another one. The prompt
@@ -247,23 +248,21 @@ func (v *view) left() []string {
 	return ids
 }
 
-// tick settles what time settles. It returns when it is to be called next; zero means any time.
+// tick settles what time settles, and returns when it is to be called next, at the latest after idleTick. It may be called
+// at any time; in a large group it is, and looks at all entries only when something may be due.
 func (v *view) tick(now time.Time, maxSuspicion time.Duration) (events []app.MemberEvent, next time.Time) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	defer func() {
-		if len(events) > 0 {
-			v.list = nil
-		}
-	}()
+	if now.Before(v.look) {
+		return nil, v.look
+	}
+	v.look = now.Add(idleTick)
 	for node, e := range v.entries {
 		switch {
 		case !e.due.IsZero() && !now.Before(e.due):
 			events = append(events, v.settle(e, app.Lost, now)...)
 		case !e.due.IsZero():
-			if next.IsZero() || e.due.Before(next) {
-				next = e.due
-			}
+			v.lookAt(e.due)
 		case e.State == app.Suspect && now.Sub(e.since) > maxSuspicion:
 			// memberlist must have cleared it by then: the rumour of that was missed.
 			events = append(events, v.set(e, app.Alive, app.Recovered, now)...)
@@ -271,5 +270,15 @@ func (v *view) tick(now time.Time, maxSuspicion time.Duration) (events []app.Mem
 			v.remove(node)
 		}
 	}
-	return events, next
+	if len(events) > 0 {
+		v.list = nil
+	}
+	return events, v.look
+}
+
+// lookAt has tick look at all entries at that time, if it would not before. The lock is held.
+func (v *view) lookAt(at time.Time) {
+	if at.Before(v.look) {
+		v.look = at
+	}
 }
