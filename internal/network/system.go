@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"syscall"
+	"time"
 )
 
 // socketBuffer is what is asked of the kernel for a socket of packets, in bytes, as memberlist does:
@@ -16,6 +17,11 @@ const socketBuffer = 2 << 20
 func System() Network { return system{} }
 
 type system struct{}
+
+// unackedMost is how long sent data may stay unacknowledged before a connection is given up, where the system can be told so (RFC 5482;
+// TCP_USER_TIMEOUT of Linux, see tcp(7)). Otherwise it would go on for a quarter of an hour, and after a split that long the next attempt
+// may be two minutes away. It is longer than the longest answer that the gossip profile wan waits for.
+const unackedMost = 10 * time.Second
 
 func (system) ListenPacket(ctx context.Context, addr string) (net.PacketConn, error) {
 	var c net.ListenConfig
@@ -29,8 +35,8 @@ func (system) ListenPacket(ctx context.Context, addr string) (net.PacketConn, er
 }
 
 func (system) Listen(ctx context.Context, _ Channel, addr string) (net.Listener, error) {
-	var c net.ListenConfig
-	l, err := c.Listen(ctx, "tcp", addr)
+	c := net.ListenConfig{Control: giveUpUnacked}
+	l, err := c.Listen(ctx, "tcp", addr) // whose connections have it, too
 	return l, used(addr, err)
 }
 
@@ -43,6 +49,6 @@ func used(addr string, err error) error {
 }
 
 func (system) Dial(ctx context.Context, _ Channel, addr string) (net.Conn, error) {
-	var d net.Dialer
+	d := net.Dialer{Control: giveUpUnacked}
 	return d.DialContext(ctx, "tcp", addr)
 }

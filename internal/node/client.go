@@ -21,14 +21,33 @@ const connectTimeout = 10 * time.Second
 // call of the bootstrap service, 2 s: to a service that is back, each call comes through.
 const redialMost = time.Second
 
+// Dead connections are looked for by gRPC keepalive after this much silence (its smallest period is 10 s), and given up when there is no answer
+// within keepaliveTimeout. Between members there are many connections, and membership watches who is alive: what is left to find is a
+// connection that is dead although both live, and where something is sent on it, the network finds that out much sooner.
+const (
+	keepaliveTime    = 10 * time.Second
+	keepaliveMembers = time.Minute
+	keepaliveTimeout = 5 * time.Second
+)
+
 // Dial makes a connection to the gRPC server at addr. It connects in the background, and again
 // after a loss with backoff from 50 ms to 1 s: a lab is small, and its user waits for it.
-// The caller closes it. Dead connections are found within about 15 s (gRPC keepalive, whose smallest period is 10 s).
+// The caller closes it. Dead connections are found within about 15 s.
 func Dial(n network.Network, s *Security, addr string) (*grpc.ClientConn, error) {
+	return dialAfter(n, s, addr, keepaliveTime)
+}
+
+// DialMember is Dial to another member, whom membership watches: a connection that is dead although the member lives is found
+// within about 65 s of silence.
+func DialMember(n network.Network, s *Security, addr string) (*grpc.ClientConn, error) {
+	return dialAfter(n, s, addr, keepaliveMembers)
+}
+
+func dialAfter(n network.Network, s *Security, addr string, silence time.Duration) (*grpc.ClientConn, error) {
 	opts := []grpc.DialOption{
 		grpc.WithTransportCredentials(s.clientCredentials()),
 		grpc.WithContextDialer(s.dialer(n)),
-		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: 10 * time.Second, Timeout: 5 * time.Second}),
+		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: silence, Timeout: keepaliveTimeout}),
 		grpc.WithConnectParams(grpc.ConnectParams{
 			Backoff:           backoff.Config{BaseDelay: 50 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: redialMost},
 			MinConnectTimeout: connectTimeout,

@@ -33,7 +33,7 @@ func (c *conns) dial(addr string) (grpc.ClientConnInterface, error) {
 	if conn := c.byAddr[addr]; conn != nil {
 		return conn, nil
 	}
-	conn, err := node.Dial(c.network, c.security, addr)
+	conn, err := node.DialMember(c.network, c.security, addr)
 	if err != nil {
 		return nil, err
 	}

@@ -1,0 +1,17 @@
+package network
+
+import (
+	"errors"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// giveUpUnacked sets unackedMost, as the Control of a listener or dialer.
+func giveUpUnacked(_, _ string, c syscall.RawConn) error {
+	var set error
+	err := c.Control(func(fd uintptr) {
+		set = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, int(unackedMost.Milliseconds())) //nolint:gosec // a descriptor is small
+	})
+	return errors.Join(err, set)
+}
