@@ -1,7 +1,6 @@
 package sim
 
 import (
-	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -17,9 +16,17 @@ type told struct {
 	LifeBegins, LifeEnds *invariant.Life       `json:",omitempty"`
 	Event                *wireEvent            `json:",omitempty"`
 	StepBegins, StepEnds *testcoord.StepRecord `json:",omitempty"`
+	Shown                *display              `json:",omitempty"`
 }
 
-// teller is the observer in a guest, which has one thread: its calls are one after the other.
+// display is one call of a screen, but for the summary, which is made of the outcome. One of the fields is set.
+type display struct {
+	Say, Section, Note, Problem string                `json:",omitempty"`
+	Tail                        []string              `json:",omitempty"` // of Problem
+	Step, Block                 *testcoord.StepRecord `json:",omitempty"`
+}
+
+// teller is the observer and the screen in a guest, which has one thread: its calls are one after the other.
 type teller struct{ to io.Writer }
 
 func (t *teller) send(w told) {
@@ -41,13 +48,26 @@ func (t *teller) EventTaken(e invariant.Entry) {
 	}
 }
 
+func (t *teller) Say(text string)      { t.send(told{Shown: &display{Say: text}}) }
+func (t *teller) Section(title string) { t.send(told{Shown: &display{Section: title}}) }
+func (t *teller) Note(text string)     { t.send(told{Shown: &display{Note: text}}) }
+func (t *teller) Problem(what string, l []string) {
+	t.send(told{Shown: &display{Problem: what, Tail: l}})
+}
+func (t *teller) Step(s testcoord.StepRecord)  { t.send(told{Shown: &display{Step: &s}}) }
+func (t *teller) Block(s testcoord.StepRecord) { t.send(told{Shown: &display{Block: &s}}) }
+func (t *teller) Summary(*testcoord.Result)    {}
+
 // tell hands on what a guest has sent.
 func (r *Reader) tell(data []byte) error {
 	var w told
 	if err := json.Unmarshal(data, &w); err != nil {
 		return fmt.Errorf("the simulation told something that cannot be read: %w", err)
 	}
-	r.view.know(&w)
+	if w.Shown != nil {
+		r.show(w.Shown)
+		return nil
+	}
 	if r.to == nil {
 		return nil
 	}
@@ -59,9 +79,9 @@ func (r *Reader) tell(data []byte) error {
 	case w.LifeEnds != nil:
 		o.LifeEnds(*w.LifeEnds)
 	case w.StepBegins != nil:
-		o.StepBegins(*w.StepBegins)
+		o.StepBegins(r.view.step(*w.StepBegins))
 	case w.StepEnds != nil:
-		o.StepEnds(*w.StepEnds)
+		o.StepEnds(r.view.step(*w.StepEnds))
 	case w.Event != nil:
 		e, err := w.Event.entry()
 		if err != nil {
@@ -72,14 +92,20 @@ func (r *Reader) tell(data []byte) error {
 	return nil
 }
 
-// know takes in what the view must know, and puts steps as the user wants them.
-func (v *view) know(w *told) {
+// show shows what a guest has sent.
+func (r *Reader) show(s *display) {
 	switch {
-	case w.LifeBegins != nil:
-		v.peers[w.LifeBegins.Peer] = true
-	case w.StepBegins != nil:
-		w.StepBegins.File = cmp.Or(v.names[w.StepBegins.File], w.StepBegins.File)
-	case w.StepEnds != nil:
-		*w.StepEnds = v.step(*w.StepEnds)
+	case s.Step != nil:
+		r.screen.Step(r.view.step(*s.Step))
+	case s.Block != nil:
+		r.screen.Block(r.view.step(*s.Block))
+	case s.Problem != "":
+		r.screen.Problem(s.Problem, s.Tail)
+	case s.Note != "":
+		r.screen.Note(s.Note)
+	case s.Say != "":
+		r.screen.Say(s.Say)
+	default: // a section may be called anything
+		r.screen.Section(s.Section)
 	}
 }

@@ -82,7 +82,7 @@ func (s *simulation) coordinator(ctx context.Context, out io.Writer) (*testcoord
 	c := testcoord.New(s.suite, testcoord.Options{
 		Runner: s, RunnerName: RunnerName, Bootstrap: bootstrapv1.NewBootstrapServiceClient(conn), Control: boot,
 		Seed: s.spec.Seed, Out: out, Color: s.spec.Color, Verbose: s.spec.Verbose, KeepGoing: s.spec.KeepGoing, Timeout: s.spec.Timeout, StepTimeout: s.spec.StepTimeout,
-		KeepEvents: s.spec.KeepEvents, Observer: s.spec.Observer, Log: zerolog.Nop(),
+		KeepEvents: s.spec.KeepEvents, Observer: s.spec.Observer, Screen: s.spec.Screen, Log: zerolog.Nop(),
 	})
 	testcoordv1.RegisterCoordinatorServiceServer(server, c)
 	if err := server.Start(ctx, coordinatorIP+":7700"); err != nil {

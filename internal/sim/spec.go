@@ -37,6 +37,8 @@ type Spec struct {
 	// depends on none of them: see Send.
 	Verbose, Color bool
 	Observer       testcoord.Observer `json:"-"`
+	// Screen is that of testcoord.Options; nil writes to the text that Run is given. A guest has its own.
+	Screen testcoord.Screen `json:"-"`
 }
 
 // Outcome is what is known of a simulation.

@@ -17,7 +17,6 @@ import (
 
 // A guest writes frames to its standard output: a byte that says what it is, four bytes of length (big endian), and so many bytes.
 const (
-	frameText    = 't' // what a person watches
 	frameOutcome = 'o' // a wireOutcome, once, at the end
 	frameTold    = 'w' // a told, as it happens
 	frameHead    = 5
@@ -26,28 +25,19 @@ const (
 )
 
 // Guest is a simulation as a program of its own: it reads the Spec from in, as JSON, and writes frames to out.
-func Guest(in io.Reader, out io.Writer, run func(*Spec, io.Writer) (*Outcome, error)) error {
+func Guest(in io.Reader, out io.Writer, run func(*Spec) (*Outcome, error)) error {
 	var spec Spec
 	if err := json.NewDecoder(in).Decode(&spec); err != nil {
 		return fmt.Errorf("read the spec: %w", err)
 	}
-	spec.Observer = &teller{to: out}
-	outcome, err := run(&spec, frames{out})
+	t := &teller{to: out}
+	spec.Observer, spec.Screen = t, t
+	outcome, err := run(&spec)
 	data, wrong := encode(outcome, err)
 	if wrong != nil {
 		return wrong
 	}
 	return writeFrame(out, frameOutcome, data)
-}
-
-// frames writes text as frames.
-type frames struct{ to io.Writer }
-
-func (f frames) Write(b []byte) (int, error) {
-	if err := writeFrame(f.to, frameText, b); err != nil {
-		return 0, err
-	}
-	return len(b), nil
 }
 
 // writeFrame writes at once: several goroutines of a guest write.
@@ -112,9 +102,9 @@ func encode(o *Outcome, err error) ([]byte, error) {
 
 // Reader takes what a guest writes, in any pieces, and hands it on as it comes. It is made by Send.
 type Reader struct {
-	text    io.Writer
+	screen  testcoord.Screen
 	to      testcoord.Observer // may be nil
-	view    *view
+	view    view
 	rest    []byte
 	outcome []byte
 }
@@ -132,10 +122,6 @@ func (r *Reader) Write(b []byte) (int, error) {
 		}
 		kind, data := r.rest[0], r.rest[frameHead:frameHead+n]
 		switch kind {
-		case frameText:
-			if _, err := r.text.Write(r.view.write(data)); err != nil {
-				return 0, err
-			}
 		case frameTold:
 			if err := r.tell(data); err != nil {
 				return 0, err
@@ -153,7 +139,7 @@ func (r *Reader) Write(b []byte) (int, error) {
 // ErrNoOutcome is that of a guest that ended before its run did.
 var ErrNoOutcome = errors.New("the simulation ended without an outcome")
 
-// Outcome is what the guest has sent at its end, as Run returned it there.
+// Outcome is what the guest has sent at its end, as Run returned it there. It shows the summary.
 func (r *Reader) Outcome() (*Outcome, error) {
 	if r.outcome == nil {
 		return nil, ErrNoOutcome
@@ -170,6 +156,9 @@ func (r *Reader) Outcome() (*Outcome, error) {
 		return nil, err
 	}
 	r.view.result(w.Result)
+	if w.Result != nil {
+		r.screen.Summary(w.Result)
+	}
 	o := &Outcome{Result: w.Result, Log: invariant.Log{Lives: w.Lives, End: w.End}, Missed: w.Missed, Logs: w.Logs}
 	for _, e := range w.Events {
 		entry, err := e.entry()

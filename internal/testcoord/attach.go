@@ -92,20 +92,20 @@ func (c *Coordinator) invite(here, missing []string) {
 	c.reporting.Lock()
 	defer c.reporting.Unlock()
 	if len(here) > 0 {
-		c.print.line("attached: %s", some(here))
+		c.screen.Say("attached: " + some(here))
 	}
 	if len(missing) == 0 {
 		return
 	}
-	c.print.line("waiting for %s, for at most %s", some(missing), command.Duration(c.opt.StartTimeout))
+	c.screen.Say(fmt.Sprintf("waiting for %s, for at most %s", some(missing), command.Duration(c.opt.StartTimeout)))
 	if c.opt.Invite == nil {
 		return
 	}
 	for _, name := range missing[:min(len(missing), namesShown)] {
-		c.print.line("  %s", command.Clean(c.opt.Invite(name)))
+		c.screen.Say("  " + c.opt.Invite(name))
 	}
 	if n := len(missing) - namesShown; n > 0 {
-		c.print.line("  … and so on for the other %d", n)
+		c.screen.Say(fmt.Sprintf("  … and so on for the other %d", n))
 	}
 }
 
@@ -120,7 +120,7 @@ func (c *Coordinator) tellChanges(before, now, missing []string) {
 	state += ")"
 	for _, name := range before {
 		if !slices.Contains(now, name) {
-			c.print.line("%s has gone again %s", name, state)
+			c.screen.Say(name + " has gone again " + state)
 		}
 	}
 	var came []string
@@ -130,7 +130,7 @@ func (c *Coordinator) tellChanges(before, now, missing []string) {
 		}
 	}
 	if len(came) > 0 {
-		c.print.line("attached %s %s", some(came), state)
+		c.screen.Say("attached " + some(came) + " " + state)
 	}
 }
 
@@ -167,7 +167,7 @@ func (c *Coordinator) whereabouts(name string) []string {
 func (c *Coordinator) Note(text string) {
 	c.reporting.Lock()
 	defer c.reporting.Unlock()
-	c.print.note(text)
+	c.screen.Note(text)
 }
 
 // refusalsTold is how many refused attaches are told: who tries in a loop must not flood the screen.
@@ -188,9 +188,9 @@ func (c *Coordinator) tellRefused(ctx context.Context, hello *testcoordv1.Hello,
 	if closed || c.refused > refusalsTold {
 		return
 	}
-	c.print.note(fmt.Sprintf("refused %q from %s: %s", shorten(command.Clean(hello.GetName())), from, status.Convert(err).Message()))
+	c.screen.Note(fmt.Sprintf("refused %q from %s: %s", shorten(command.Clean(hello.GetName())), from, status.Convert(err).Message()))
 	if c.refused == refusalsTold {
-		c.print.note("further peers that are refused are not told")
+		c.screen.Note("further peers that are refused are not told")
 	}
 }
 

@@ -39,6 +39,9 @@ type Options struct {
 	Color bool
 	// Verbose shows the output of commands that did not fail, too.
 	Verbose bool
+	// Screen, if set, shows the run in the place of Out. It gets each step with its Outputs, and Verbose is its own affair; so do the
+	// observer and the result.
+	Screen Screen
 	// KeepGoing goes on after a step that failed.
 	KeepGoing bool
 	// Timeout bounds the run of a suite that has no timeout of its own; 0 is no bound.
@@ -87,7 +90,7 @@ type Coordinator struct {
 	suite *Suite
 	opt   Options
 	log   zerolog.Logger
-	print *printer
+	screen Screen
 
 	vars     store
 	faulting sync.Mutex // held while rules change
@@ -142,9 +145,13 @@ func New(suite *Suite, opt Options) *Coordinator {
 	if opt.Out == nil {
 		opt.Out = io.Discard
 	}
+	screen := opt.Screen
+	if screen == nil {
+		screen = NewScreen(opt.Out, opt.Color)
+	}
 	c := &Coordinator{
 		suite: suite, opt: opt, log: opt.Log.With().Str("component", "testcoord").Logger(),
-		print: &printer{out: opt.Out, color: opt.Color},
+		screen: screen,
 		start: time.Now(), peers: map[string]*peer{}, watchers: map[*watcher]bool{}, rates: map[string][]Sample{}, roster: -1, broke: make(chan struct{}),
 		arrived: make(chan struct{}), phase: Waiting,
 	}

@@ -48,7 +48,7 @@ func (c *Coordinator) keep(p *peer, e *eventv1.Event) bool {
 func (c *Coordinator) tellFlood(f FloodRecord) {
 	c.reporting.Lock()
 	defer c.reporting.Unlock()
-	c.print.note(fmt.Sprintf("%s floods: its first %d events are kept, further ones are only counted, and what depends on them cannot be judged", f.Peer, f.Kept))
+	c.screen.Note(fmt.Sprintf("%s floods: its first %d events are kept, further ones are only counted, and what depends on them cannot be judged", f.Peer, f.Kept))
 }
 
 // floods are the peers that logged more than is kept.

@@ -30,6 +30,7 @@ type flow struct {
 	fixed   []string // what its WHO stands for, when that is settled
 	ran     []bool   // which of these the suite had not ended then
 	details []string // what to show below it, though it did not fail
+	outputs []Output // of its commands, if they did not fail
 	doing   *doing   // nil where it is not told that it runs
 }
 
@@ -37,7 +38,7 @@ type flow struct {
 func (f *flow) inner() *flow {
 	in := *f
 	in.depth++
-	in.details, in.fixed, in.ran, in.doing = nil, nil, nil, nil
+	in.details, in.outputs, in.fixed, in.ran, in.doing = nil, nil, nil, nil, nil
 	return &in
 }
 
@@ -68,7 +69,7 @@ func (f *flow) steps(ctx context.Context, steps []*Step) bool {
 
 // one runs a step or a block.
 func (f *flow) one(ctx context.Context, s *Step) bool {
-	f.step, f.details, f.doing = s, nil, nil
+	f.step, f.details, f.outputs, f.doing = s, nil, nil, nil
 	begin := time.Now()
 	if n := f.c.counted(); n > maxRuns {
 		if n == maxRuns+1 {
@@ -129,7 +130,7 @@ func (f *flow) begins(s *Step, begin time.Time) {
 func (f *flow) ended(ctx context.Context, s *Step, begin time.Time, err error) bool {
 	rec := f.record(s)
 	rec.Start, rec.Duration = begin.Sub(f.c.start), time.Since(begin)
-	rec.Status, rec.Details = Passed, f.details
+	rec.Status, rec.Details, rec.Outputs = Passed, f.details, f.outputs
 	if err != nil && errors.Is(ctx.Err(), context.Canceled) {
 		err = errors.New("interrupted")
 		if errors.Is(context.Cause(ctx), errOther) {
@@ -142,6 +143,7 @@ func (f *flow) ended(ctx context.Context, s *Step, begin time.Time, err error) b
 		}
 		var fail *failure
 		if errors.As(err, &fail) {
+			rec.Outputs = below(rec.Details, fail.outputs)
 			rec.Details = append(rec.Details, fail.details...)
 		}
 	}
@@ -280,18 +282,21 @@ func (c *Coordinator) add(rec StepRecord) {
 
 // report records a step and shows it.
 func (c *Coordinator) report(rec StepRecord) {
+	if c.opt.Screen == nil {
+		rec = rec.Shown(c.opt.Verbose)
+	}
 	c.reporting.Lock()
 	defer c.reporting.Unlock()
 	c.result.add(rec)
 	c.tellEnded(rec)
-	c.print.step(rec)
+	c.screen.Step(rec)
 }
 
 // opening shows the first line of a block, which is no step.
 func (c *Coordinator) opening(rec StepRecord) {
 	c.reporting.Lock()
 	defer c.reporting.Unlock()
-	c.print.opening(rec)
+	c.screen.Block(rec)
 }
 
 // runnerName is how $RUNNER and conditions call what starts the peers, unless the options say it.

@@ -8,7 +8,27 @@ import (
 	"peerlab.example/peerlab/internal/command"
 )
 
-// printer writes what a person watches. Everything from peers and files is cleaned on its way.
+// Screen shows a run to a person, as it happens. Its methods are called one at a time, under locks of the coordinator.
+type Screen interface {
+	// Say shows a line about what comes before the run.
+	Say(text string)
+	// Section begins a section.
+	Section(title string)
+	// Step shows a step that has ended; Block the first line of a block. When that is not for this runner, its Err says why.
+	Step(s StepRecord)
+	Block(s StepRecord)
+	// Problem shows what went wrong outside of a step; tail is what the peer wrote last.
+	Problem(what string, tail []string)
+	// Note shows what may be of interest, and is no failure.
+	Note(text string)
+	// Summary is the last that is shown.
+	Summary(r *Result)
+}
+
+// NewScreen returns a screen that writes lines. Everything from peers and files is cleaned on its way.
+func NewScreen(out io.Writer, color bool) Screen { return &printer{out: out, color: color} }
+
+// printer is a Screen.
 type printer struct {
 	out   io.Writer
 	color bool
@@ -36,10 +56,12 @@ func (p *printer) line(format string, args ...any) {
 	_, _ = fmt.Fprintf(p.out, format+"\n", args...)
 }
 
-func (p *printer) heading(title string) { p.line("%s", p.paint(bold, "== "+command.Clean(title))) }
+func (p *printer) Say(text string) { p.line("%s", command.Clean(text)) }
 
-// step is "ok   12ms  3  alice init", and below it the details. Steps in blocks are indented.
-func (p *printer) step(s StepRecord) {
+func (p *printer) Section(title string) { p.line("%s", p.paint(bold, "== "+command.Clean(title))) }
+
+// Step is "ok   12ms  3  alice init", and below it the details. Steps in blocks are indented.
+func (p *printer) Step(s StepRecord) {
 	code := green
 	switch s.Status {
 	case Failed:
@@ -59,8 +81,7 @@ func (p *printer) step(s StepRecord) {
 	}
 }
 
-// opening is the first line of a block. When it is not for here, Err says why.
-func (p *printer) opening(s StepRecord) {
+func (p *printer) Block(s StepRecord) {
 	in := strings.Repeat("  ", s.Depth)
 	head := strings.Repeat(" ", 12)
 	if s.Err != "" {
@@ -88,18 +109,16 @@ func (s StepRecord) place() string {
 	return fmt.Sprintf("%s:%d", command.Clean(s.File), s.Line)
 }
 
-func (p *printer) problem(what string, tail []string) {
+func (p *printer) Problem(what string, tail []string) {
 	p.line("%s %s", p.paint(red, "FAIL"), command.Clean(what))
 	for _, t := range tail {
 		p.line("     | %s", command.Clean(t))
 	}
 }
 
-// note is what may be of interest, and is no failure.
-func (p *printer) note(what string) { p.line("%s %s", p.paint(yellow, "note"), command.Clean(what)) }
+func (p *printer) Note(what string) { p.line("%s %s", p.paint(yellow, "note"), command.Clean(what)) }
 
-// summary is the last thing that is written.
-func (p *printer) summary(r *Result, filters []*pendingFilter) {
+func (p *printer) Summary(r *Result) {
 	for _, s := range r.Sections {
 		p.line("%s", p.paint(dim, fmt.Sprintf("     %7s       section %s", command.Duration(s.Duration), command.Clean(s.Title))))
 	}
@@ -107,10 +126,10 @@ func (p *printer) summary(r *Result, filters []*pendingFilter) {
 		p.line("%s", p.paint(dim, "                   measure "+m.String()))
 	}
 	for _, f := range r.Floods {
-		p.note(f.String())
+		p.Note(f.String())
 	}
-	if len(filters) > 0 {
-		p.prototype(r, filters)
+	if len(r.Filters) > 0 {
+		p.prototype(r)
 	}
 	word, code := "PASS", green
 	if !r.OK() {
@@ -133,17 +152,17 @@ func (p *printer) summary(r *Result, filters []*pendingFilter) {
 }
 
 // prototype is the summary as the prototype wrote it: a line per command, then one per filter.
-func (p *printer) prototype(r *Result, filters []*pendingFilter) {
+func (p *printer) prototype(r *Result) {
 	verdicts := map[Status]string{
 		Passed: p.paint(green, "OK"), Failed: p.paint(red, "FAILED"), Skipped: p.paint(yellow, "SKIPPED"),
 	}
 	for _, s := range r.Steps {
-		if s.filter || s.Invariant {
+		if s.Filter || s.Invariant {
 			continue
 		}
 		p.line("command  %s  %s", command.Clean(s.Text), verdicts[s.Status])
 	}
-	for _, f := range filters {
-		p.line("event  %s  %s", f.text, verdicts[f.record.Status])
+	for _, f := range r.Filters {
+		p.line("event  %s  %s", f.Text, verdicts[f.Status])
 	}
 }

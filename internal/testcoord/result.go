@@ -1,6 +1,7 @@
 package testcoord
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -29,6 +30,7 @@ type Result struct {
 	Sections                []SectionRecord
 	Invariants              []InvariantRecord
 	Measures                []MeasureRecord
+	Filters                 []FilterRecord
 	// Start is when the run began.
 	Start time.Time
 	// Problems are what went wrong outside of steps, such as a peer that died. They fail the run.
@@ -83,8 +85,53 @@ type StepRecord struct {
 	// Err says why it failed, or was not for this runner; Details are the lines below that.
 	Err     string
 	Details []string
+	// Outputs are what commands have written, where it is not among Details yet: see Shown.
+	Outputs []Output `json:",omitempty"`
+	// Filter is set for one of the prototype.
+	Filter bool `json:",omitempty"`
+}
 
-	filter bool // of the prototype
+// Output is what a command has written at a peer.
+type Output struct {
+	Peer  string
+	Lines []string
+	// At is how many of the step's Details stand before it.
+	At int
+	// Failed is that the command has failed there.
+	Failed bool
+}
+
+// outputShown is how many lines of what a command has written are shown below its step, unless the run is verbose.
+const outputShown = 20
+
+// Shown is the step with its Outputs among its Details: all of them if that is wanted, else the last lines of those of commands that have failed.
+func (s StepRecord) Shown(verbose bool) StepRecord {
+	var lines []string
+	from := 0
+	for _, o := range s.Outputs {
+		lines = append(lines, s.Details[from:o.At]...)
+		from = o.At
+		switch n := len(o.Lines) - outputShown; {
+		case verbose:
+			n = 0
+			fallthrough
+		case o.Failed:
+			if n > 0 {
+				lines = append(lines, fmt.Sprintf("%s | … %d lines before", o.Peer, n))
+			}
+			for _, l := range o.Lines[max(0, n):] {
+				lines = append(lines, o.Peer+" | "+l)
+			}
+		}
+	}
+	s.Details, s.Outputs = append(lines, s.Details[from:]...), nil
+	return s
+}
+
+// FilterRecord is a filter of the prototype at one peer, and what became of it.
+type FilterRecord struct {
+	Text   string
+	Status Status
 }
 
 // InvariantRecord is an invariant and what violated it.

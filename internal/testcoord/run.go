@@ -65,7 +65,7 @@ func (c *Coordinator) Run(ctx context.Context) (*Result, error) {
 	<-watching
 	c.enter(Over)
 	c.result.Duration, c.result.Floods = time.Since(begin), c.floods()
-	c.print.summary(c.result, c.filters)
+	c.screen.Summary(c.result)
 	return c.result, err
 }
 
@@ -115,7 +115,7 @@ func (c *Coordinator) beginSection(title string) {
 	defer c.reporting.Unlock()
 	c.result.Sections = append(c.result.Sections, SectionRecord{Title: title, Start: time.Since(c.start)})
 	c.section = &c.result.Sections[len(c.result.Sections)-1]
-	c.print.heading(title)
+	c.screen.Section(title)
 }
 
 func (c *Coordinator) endSection() {
@@ -156,5 +156,5 @@ func (c *Coordinator) problem(what string, lines []string) {
 	defer c.reporting.Unlock()
 	c.result.Problems = append(c.result.Problems, what)
 	c.result.Tails = append(c.result.Tails, lines)
-	c.print.problem(what, lines)
+	c.screen.Problem(what, lines)
 }

@@ -215,15 +215,15 @@ func (s *commandStep) judge(fl *flow, names []string, calls []*call, timedOut er
 			}
 			f.details = append(f.details, msg)
 		}
-		if text != "" && (msg != "" || c.opt.Verbose) {
-			f.details = append(f.details, outputLines(names[i], text, c.opt.Verbose)...)
+		if text != "" {
+			f.outputs = append(f.outputs, Output{Peer: names[i], Lines: strings.Split(text, "\n"), At: len(f.details), Failed: msg != ""})
 		}
 		if msg != "" && f.msg == "" {
 			f.msg = msg
 		}
 	}
 	if f.msg == "" {
-		fl.details = append(fl.details, f.details...)
+		fl.outputs = below(fl.details, f.outputs)
 		return nil
 	}
 	return f
@@ -246,21 +246,12 @@ func (s *commandStep) wrong(k *call, timedOut error) string {
 	return ""
 }
 
-// OutputShown is how many lines of what a command has written are shown below its step, unless the run is verbose.
-const OutputShown = 20
-
-// outputLines is the output of a command as it is shown below a step; its last lines, unless all.
-func outputLines(name, text string, all bool) []string {
-	lines := strings.Split(text, "\n")
-	var out []string
-	if n := len(lines) - OutputShown; n > 0 && !all {
-		out = append(out, fmt.Sprintf("%s | … %d lines before", name, n))
-		lines = lines[n:]
+// below are the outputs where details stand before those that they know of.
+func below(details []string, outputs []Output) []Output {
+	for i := range outputs {
+		outputs[i].At += len(details)
 	}
-	for _, l := range lines {
-		out = append(out, name+" | "+l)
-	}
-	return out
+	return outputs
 }
 
 // startCall sends a command to a peer. A peer that is not up fails it at once.

@@ -78,7 +78,7 @@ func (f *flow) addFilter(s *filterStep) error {
 		{name: "text", re: regexp.MustCompile("^" + regexp.QuoteMeta(s.prefix))},
 	}}
 	rec := f.record(f.step)
-	rec.filter = true
+	rec.Filter = true
 	c.reporting.Lock()
 	defer c.reporting.Unlock()
 	for _, name := range names {
@@ -102,6 +102,7 @@ func (c *Coordinator) judgeFilters(ctx context.Context) {
 		judging.Wait()
 	}
 	for _, f := range c.filters {
+		c.result.Filters = append(c.result.Filters, FilterRecord{Text: f.text, Status: f.record.Status})
 		if f.record.Status == Skipped {
 			c.add(f.record)
 		} else {

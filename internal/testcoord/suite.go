@@ -88,6 +88,7 @@ func (section) run(context.Context, *flow) error { return nil }
 type failure struct {
 	msg     string
 	details []string // lines
+	outputs []Output // of commands
 }
 
 func (f *failure) Error() string { return f.msg }

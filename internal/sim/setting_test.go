@@ -85,7 +85,7 @@ func throughGuest(ctx context.Context, spec *Spec, out io.Writer) (*Outcome, err
 	if err != nil {
 		return nil, err
 	}
-	if err := Guest(bytes.NewReader(in), reader, func(spec *Spec, out io.Writer) (*Outcome, error) { return direct(ctx, spec, out) }); err != nil {
+	if err := Guest(bytes.NewReader(in), reader, func(spec *Spec) (*Outcome, error) { return direct(ctx, spec, io.Discard) }); err != nil {
 		return nil, err
 	}
 	return reader.Outcome()
