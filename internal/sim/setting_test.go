@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -46,7 +47,7 @@ func noisy() *Spec {
 		File: "some/where/noisy.lab", Seed: 1, Gossip: "fast", KeepGoing: true,
 		Sources: map[string][]byte{
 			"some/where/noisy.lab": []byte("peers alice bob carol\n[sim] alice echo hello\ninclude \"../more.lab\"\nrepeat 2 as i\n  ? bob,carol loud pass\n" +
-				"  any loud fail\n  bob loud break\n  alice,carol loud fail\nend\nx = bob echo 5\n! carol echo 6\nbob init &\nwait\nlab kill carol\nexpect all members alive = 3\n"),
+				"  any loud fail\n  bob loud break\n  alice,carol loud fail\nend\nx = bob echo 5\n! carol echo 6\nbob init &\nwait\nlab kill carol\nlab restart carol\ncarol echo again\nexpect all members alive = 3\n"),
 			"some/more.lab": []byte("[sim] repeat 2\n  alice echo more\n  ? alice loud fail\nend\n"),
 		},
 	}
@@ -118,6 +119,9 @@ func TestView(t *testing.T) {
 			if a, b := outcomes[0].Result, outcomes[1].Result; a.File != b.File || a.Suite != b.Suite || a.Failed == 0 {
 				t.Error(a, b)
 			}
+			if a, b := lives(outcomes[0]), lives(outcomes[1]); a != b || !strings.Contains(a, "carol 1") {
+				t.Errorf("lives of which there are events: %s, through a guest: %s", a, b)
+			}
 			for i, s := range outcomes[0].Result.Steps {
 				if got := outcomes[1].Result.Steps[i]; got.File != s.File || withoutTimes(strings.Join(got.Details, "\n")) != withoutTimes(strings.Join(s.Details, "\n")) {
 					t.Errorf("%s: %s\n%s", s.Text, cmp.Diff(s.Details, got.Details), got.File)
@@ -125,6 +129,16 @@ func TestView(t *testing.T) {
 			}
 		})
 	}
+}
+
+// lives are those of which an outcome has events.
+func lives(o *Outcome) string {
+	var out []string
+	for _, e := range o.Log.Entries {
+		out = append(out, fmt.Sprintf("%s %d", e.Peer, e.Life))
+	}
+	slices.Sort(out)
+	return strings.Join(slices.Compact(out), ", ")
 }
 
 // TestSetting checks that a guest gets the same, whoever looks and wherever the suite lies, unless the suite itself says where it lies.

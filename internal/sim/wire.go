@@ -63,6 +63,7 @@ type wireOutcome struct {
 type wireEvent struct {
 	Peer  string
 	At    time.Duration
+	Life  int `json:",omitempty"`
 	Event []byte
 }
 
@@ -71,7 +72,7 @@ func eventOf(e invariant.Entry) (wireEvent, error) {
 	if err != nil {
 		return wireEvent{}, fmt.Errorf("event of %s: %w", e.Peer, err)
 	}
-	return wireEvent{Peer: e.Peer, At: e.At, Event: data}, nil
+	return wireEvent{Peer: e.Peer, At: e.At, Life: e.Life, Event: data}, nil
 }
 
 func (w wireEvent) entry() (invariant.Entry, error) {
@@ -79,7 +80,7 @@ func (w wireEvent) entry() (invariant.Entry, error) {
 	if err := proto.Unmarshal(w.Event, e); err != nil {
 		return invariant.Entry{}, fmt.Errorf("event of %s: %w", w.Peer, err)
 	}
-	return invariant.Entry{Peer: w.Peer, At: w.At, Event: e}, nil
+	return invariant.Entry{Peer: w.Peer, At: w.At, Life: w.Life, Event: e}, nil
 }
 
 func encode(o *Outcome, err error) ([]byte, error) {
