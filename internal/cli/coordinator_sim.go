@@ -11,7 +11,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -130,7 +129,8 @@ func simulate(ctx context.Context, std Stdio, f *runFlags, s simulator, suite *t
 	if err != nil {
 		return nil, err
 	}
-	spec.Observer = seen.ofSimulation()
+	witness := testcoord.NewWitness(suite, seen.ofSimulation())
+	spec.Observer = witness
 	var text bytes.Buffer
 	outcome, err := s.run(ctx, spec, io.MultiWriter(std.Out, &text))
 	if f.how.sim.verify && err == nil {
@@ -140,7 +140,7 @@ func simulate(ctx context.Context, std Stdio, f *runFlags, s simulator, suite *t
 	var differs *differsError
 	switch {
 	case errors.As(err, &broke):
-		outcome, err = cmp.Or(outcome, nothingOf(suite)), nil
+		outcome, err = cmp.Or(outcome, seenBy(witness)), nil
 		failed(std.Out, outcome.Result, "the simulation broke: "+broke.Why, strings.Split(broke.Stacks, "\n"))
 	case errors.As(err, &differs):
 		err = nil
@@ -154,9 +154,10 @@ func simulate(ctx context.Context, std Stdio, f *runFlags, s simulator, suite *t
 	return reportOf(suite, &f.how, outcome.Result, outcome.Log, outcome.Missed), err
 }
 
-// nothingOf is the outcome of a run that has none.
-func nothingOf(suite *testcoord.Suite) *sim.Outcome {
-	return &sim.Outcome{Result: &testcoord.Result{Suite: suite.Name, File: suite.File, Peers: len(suite.Peers), Start: time.Now()}}
+// seenBy is the outcome of a run that has none.
+func seenBy(w *testcoord.Witness) *sim.Outcome {
+	result, log := w.Seen()
+	return &sim.Outcome{Result: result, Log: log}
 }
 
 // stackReported is how many lines of stacks a report has. The terminal has them all.

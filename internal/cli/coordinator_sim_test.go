@@ -8,9 +8,12 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
+	"peerlab.example/peerlab/internal/invariant"
 	"peerlab.example/peerlab/internal/sim"
 	"peerlab.example/peerlab/internal/testcoord"
+	eventv1 "peerlab.example/peerlab/proto/peerlab/event/v1"
 )
 
 // brittle is a simulator of runs that break, or are not the same twice.
@@ -25,6 +28,10 @@ func (b *brittle) run(_ context.Context, spec *sim.Spec, text io.Writer) (*sim.O
 		return &sim.Outcome{Result: &testcoord.Result{Suite: "good", Passed: 1}}, nil
 	}
 	if b.broken != nil {
+		spec.Observer.RunBegins(time.Now())
+		spec.Observer.LifeBegins(invariant.Life{Peer: "alice"})
+		spec.Observer.EventTaken(invariant.Entry{Peer: "alice", At: time.Second, Event: &eventv1.Event{Node: "alice", Seq: 1, What: &eventv1.Event_Shown{Shown: &eventv1.Shown{Text: "so far"}}}})
+		spec.Observer.StepEnds(testcoord.StepRecord{Line: 2, Text: "lab sleep 1s", Duration: time.Second, Status: testcoord.Passed})
 		return nil, b.broken
 	}
 	_, _ = io.WriteString(text, "some text\n")
@@ -55,7 +62,8 @@ func TestBrokenSimulations(t *testing.T) {
 			t.Parallel()
 			var out strings.Builder
 			f := &runFlags{keep: 1, how: how{runner: inSim, seed: 7, seeded: true, sim: simFlags{latency: "lan", verify: true}}, plan: plan{parallel: 1}, hands: &handsOn{}}
-			f.reports.junit = filepath.Join(t.TempDir(), "junit.xml")
+			reported := t.TempDir()
+			f.reports.junit, f.reports.json = filepath.Join(reported, "junit.xml"), filepath.Join(reported, "events.jsonl")
 			s := &session{flags: f, std: Stdio{Out: &out, Err: &out}, sim: tt.sim, audience: &audience{end: func() {}}}
 			err := s.once(t.Context(), []string{dir})
 			for _, want := range append(tt.want, "--seed 7 --keep-events 1 "+filepath.Join(dir, "bad.lab"), "1 of 2 runs passed", "failed: bad") {
@@ -69,6 +77,15 @@ func TestBrokenSimulations(t *testing.T) {
 			junit, err := os.ReadFile(f.reports.junit)
 			if err != nil || !strings.Contains(string(junit), "<failure") && !strings.Contains(string(junit), "<error") {
 				t.Errorf("%v\n%s", err, junit)
+			}
+			if tt.sim.broken == nil {
+				return
+			}
+			if events, err := os.ReadFile(f.reports.json); err != nil || !strings.Contains(string(events), "so far") {
+				t.Errorf("what happened before it broke is not reported: %v\n%s", err, events)
+			}
+			if !strings.Contains(string(junit), "lab sleep 1s") {
+				t.Errorf("nor are its steps:\n%s", junit)
 			}
 		})
 	}
