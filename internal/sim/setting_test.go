@@ -48,7 +48,7 @@ func noisy() *Spec {
 		Sources: map[string][]byte{
 			"some/where/noisy.lab": []byte("peers alice bob carol\n[sim] alice echo hello\ninclude \"../more.lab\"\nrepeat 2 as i\n  ? bob,carol loud pass\n" +
 				"  any loud fail\n  bob loud break\n  alice,carol loud fail\nend\nx = bob echo 5\n! carol echo 6\nbob init &\nwait\nlab kill carol\nlab restart carol\ncarol echo again\nexpect all members alive = 3\n"),
-			"some/more.lab": []byte("[sim] repeat 2\n  alice echo more\n  ? alice loud fail\nend\n"),
+			"some/more.lab": []byte("[sim] repeat 2\n  alice echo more\n  any echo 1\n  any echo 2\n  any 2 echo 3\n  ? alice loud fail\nend\n"),
 		},
 	}
 }

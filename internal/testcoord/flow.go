@@ -216,12 +216,12 @@ func (f *flow) resolve(w who) ([]string, error) {
 	return out, nil
 }
 
-// choose takes n of the names, in their order. The choice depends on the seed and on the place of the step alone, so that it is
+// choose takes n of the names, in their order. The choice depends on the seed and on the place of the step in its suite alone, so that it is
 // the same in each run with that seed, whatever else goes on.
 func (f *flow) choose(names []string, n int) []string {
 	h := fnv.New64a()
 	if f.step != nil {
-		_, _ = fmt.Fprintf(h, "%s:%d %s", f.step.File, f.step.Line, f.round)
+		_, _ = fmt.Fprintf(h, "%s:%d %s", f.c.suite.fromSuite(f.step.File), f.step.Line, f.round)
 	}
 	chance := rand.New(rand.NewPCG(f.c.opt.Seed, h.Sum64()))
 	taken := chance.Perm(len(names))[:n]

@@ -2,6 +2,7 @@ package testcoord
 
 import (
 	"context"
+	"path/filepath"
 	"time"
 )
 
@@ -49,6 +50,17 @@ func countLines(steps []*Step) int {
 		}
 	}
 	return n
+}
+
+// fromSuite is the path of an included file, as it is written from the folder of the suite: the same wherever both lie.
+func (s *Suite) fromSuite(file string) string {
+	if file == "" {
+		return ""
+	}
+	if rel, err := filepath.Rel(filepath.Dir(s.File), file); err == nil {
+		file = rel
+	}
+	return filepath.ToSlash(file)
 }
 
 // Step is one line that does something, or a block of such lines.
