@@ -39,14 +39,16 @@ func (v *view) apply(n note, now time.Time) []app.MemberEvent {
 // joined: memberlist lists a node that it did not list.
 func (v *view) joined(e *entry, node string, m app.Member, now time.Time) []app.MemberEvent {
 	if e == nil {
-		e = &entry{Member: m, node: node, listed: true, since: now}
+		e = &entry{Member: m, node: node, since: now}
+		v.setListed(e, true, m.Addr)
 		v.entries[node] = e
 		v.order = nil
 		return v.show(e, now)
 	}
 	was := e.State
 	v.refresh(e, m)
-	e.listed, e.leaving, e.replaced, e.dead, e.due = true, false, false, nil, time.Time{}
+	v.setListed(e, true, m.Addr)
+	e.leaving, e.replaced, e.dead, e.due = false, false, nil, time.Time{}
 	if node == v.self || was == app.Alive {
 		return nil
 	}
@@ -58,7 +60,8 @@ func (v *view) refresh(e *entry, m app.Member) {
 	if !e.JoinedAt.Equal(m.JoinedAt) {
 		v.order = nil
 	}
-	e.Addr, e.RPCAddr, e.Apps, e.JoinedAt = m.Addr, m.RPCAddr, m.Apps, m.JoinedAt
+	v.setListed(e, e.listed, m.Addr)
+	e.RPCAddr, e.Apps, e.JoinedAt = m.RPCAddr, m.Apps, m.JoinedAt
 }
 
 // updated: a live member announces something else.
@@ -125,7 +128,7 @@ func (v *view) replacedBy(e *entry) bool {
 
 // dropped: memberlist no longer lists the node, and does not say why.
 func (v *view) dropped(e *entry, now time.Time) []app.MemberEvent {
-	e.listed = false
+	v.setListed(e, false, e.Addr)
 	switch {
 	case e.node == v.self:
 		e.State = app.Left
@@ -234,6 +237,19 @@ func (v *view) suspected(e *entry, r rumour, now time.Time) []app.MemberEvent {
 	return append(v.set(e, app.Suspect, app.Suspected, now), v.reveal(e, now)...)
 }
 
+// hearLeft: somebody has heard that a member said goodbye. That is news of one that is gone, and seems to be lost; who is alive is not believed to
+// have left because of what others say.
+func (v *view) hearLeft(id string, now time.Time) []app.MemberEvent {
+	v.mu.RLock()
+	e := v.find(id)
+	alive := e == nil || e.State == app.Alive && e.due.IsZero()
+	v.mu.RUnlock()
+	if alive {
+		return nil
+	}
+	return v.goodbye(id, id, now)
+}
+
 // goodbye: a member announced that it leaves, or, under its name, a newer incarnation of it
 // that it is no more.
 func (v *view) goodbye(id, origin string, now time.Time) []app.MemberEvent {
@@ -246,7 +262,7 @@ func (v *view) goodbye(id, origin string, now time.Time) []app.MemberEvent {
 		return nil
 	case id == origin:
 		e.leaving = true
-		if !e.due.IsZero() || e.State == app.Suspect || e.State == app.Lost && !e.listed {
+		if !e.due.IsZero() || e.State == app.Suspect || e.State == app.Lost && !e.listed && !e.replaced {
 			return v.settle(e, app.Left, now)
 		}
 	case o != nil && o.Name == e.Name && older(e.Member, o.Member) < 0:

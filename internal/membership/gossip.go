@@ -114,11 +114,11 @@ func (n *Node) received(b []byte) {
 		n.gossip.dropped.Add(1)
 	}
 	if l := g.GetLeave(); l != nil {
-		origin := g.GetOrigin()
 		if l.GetHeard() {
-			origin = l.GetId()
+			n.emit(n.view.hearLeft(l.GetId(), time.Now()))
+		} else {
+			n.emit(n.view.goodbye(l.GetId(), g.GetOrigin(), time.Now()))
 		}
-		n.emit(n.view.goodbye(l.GetId(), origin, time.Now()))
 		return
 	}
 	n.deliver(&g)

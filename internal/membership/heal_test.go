@@ -7,7 +7,10 @@ import (
 	"testing"
 	"time"
 
+	"google.golang.org/protobuf/proto"
+
 	"peerlab.example/peerlab/app"
+	membershipv1 "peerlab.example/peerlab/proto/peerlab/membership/v1"
 )
 
 func TestSeedsAreTriedUntilTheyAnswer(t *testing.T) {
@@ -126,4 +129,27 @@ func TestGoodbyeCrossesASplitThatHeals(t *testing.T) {
 			})
 		})
 	}
+}
+
+// One that hears of a goodbye by a full sync tells its side, which would hear of it by their own full syncs only half a minute later.
+func TestAGoodbyeThatWasHeardIsToldOn(t *testing.T) {
+	t.Parallel()
+	inLab(t, "lan", func(t *testing.T, l *lab) {
+		p := l.group("a", "x", "y", "z")
+		if err := p[0].Close(); err != nil {
+			t.Fatal(err)
+		}
+		for _, x := range p[1:] {
+			l.eventually(time.Minute, func() error { return x.sees(app.Lost, "a") })
+		}
+		state, err := proto.Marshal(&membershipv1.Sync{Left: []string{p[0].Self().ID, p[2].Self().ID}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		p[1].queue.put(note{state: state})
+		for _, x := range p[1:] {
+			l.eventually(3*time.Second, func() error { return x.sees(app.Left, "a") })
+			l.eventually(0, func() error { return x.sees(app.Alive, "x", "y", "z") })
+		}
+	})
 }

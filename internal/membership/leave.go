@@ -25,7 +25,7 @@ const (
 	spreadRounds = 5
 	// tellMost is how many members are told a goodbye directly. In larger groups gossip transmits often enough.
 	tellMost = 8
-	// leftMost is how many of those that said goodbye a full sync tells.
+	// leftMost is how many of those that said goodbye one full sync tells.
 	leftMost = 64
 )
 
@@ -138,9 +138,9 @@ func (n *Node) sayGoodbye(ml *memberlist.Memberlist) {
 // hearLeft takes in who has said goodbye, as a full sync tells it. What is news here is news to those on this side of a split, too.
 func (n *Node) hearLeft(ids []string) {
 	for _, id := range ids[:min(leftMost, len(ids))] {
-		events := n.view.goodbye(id, id, time.Now())
+		events := n.view.hearLeft(id, time.Now())
 		n.emit(events)
-		if len(events) > 0 {
+		if len(events) > 0 && n.gossip.queue.size() < broadcastsWaiting/2 {
 			_ = n.send(&membershipv1.Gossip{What: &membershipv1.Gossip_Leave{Leave: &membershipv1.Leave{Id: id, Heard: true}}}) // or by the next sync
 		}
 	}

@@ -3,6 +3,7 @@ package membership
 import (
 	"cmp"
 	"maps"
+	"math/rand/v2"
 	"slices"
 	"sync"
 	"time"
@@ -60,6 +61,7 @@ type view struct {
 	order   []*entry          // guarded by mu; all entries, oldest first; nil when it must be made anew
 	list    *list             // guarded by mu; nil when it must be made anew
 	look    time.Time         // guarded by mu; when tick is to look at all entries again
+	places  map[string]int    // guarded by mu; how many listed entries have an address, if any has
 }
 
 // list is what all see of a view. It is shared, and never changed: after a change of the view there is another one. The prompt
@@ -71,7 +73,7 @@ type list struct {
 
 func newView(self app.Member, d *digester, keep time.Duration) *view {
 	node := nodeName(self.Name, self.ID)
-	v := &view{self: node, digest: d, keep: keep, entries: make(map[string]*entry)}
+	v := &view{self: node, digest: d, keep: keep, entries: make(map[string]*entry), places: make(map[string]int)}
 	self.Self, self.State = true, app.Alive
 	v.entries[node] = &entry{Member: self, node: node, shown: true}
 	return v
@@ -186,12 +188,19 @@ func (v *view) setKeep(d time.Duration) {
 func (v *view) listedAt(addr string) bool {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
-	for _, e := range v.entries {
-		if e.listed && e.Addr == addr {
-			return true
+	return v.places[addr] > 0
+}
+
+// setListed notes whether memberlist lists the entry, and at which address. The lock is held.
+func (v *view) setListed(e *entry, listed bool, addr string) {
+	if e.listed {
+		if v.places[e.Addr]--; v.places[e.Addr] == 0 {
+			delete(v.places, e.Addr)
 		}
 	}
-	return false
+	if e.listed, e.Addr = listed, addr; listed {
+		v.places[addr]++
+	}
 }
 
 // rivals are the live members that have this node's name by right. To a node that is joining these
@@ -230,22 +239,18 @@ func (v *view) wanted() (addrs []string, live int) {
 	return addrs, live
 }
 
-// left are the ids of those that said goodbye, the last ones first.
-func (v *view) left() []string {
+// left are the ids of those that said goodbye and are gone. Of too many for a sync, they are others each time.
+func (v *view) left() (ids []string) {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
-	var gone []*entry
 	for _, e := range v.entries {
-		if e.leaving || e.State == app.Left && e.node != v.self {
-			gone = append(gone, e)
+		if e.State == app.Left && e.node != v.self {
+			ids = append(ids, e.ID)
 		}
 	}
-	slices.SortFunc(gone, func(a, b *entry) int { return cmp.Or(b.since.Compare(a.since), cmp.Compare(a.ID, b.ID)) })
-	var ids []string
-	for _, e := range gone[:min(leftMost, len(gone))] {
-		ids = append(ids, e.ID)
-	}
-	return ids
+	slices.Sort(ids)
+	rand.Shuffle(len(ids), func(i, j int) { ids[i], ids[j] = ids[j], ids[i] })
+	return ids[:min(leftMost, len(ids))]
 }
 
 // tick settles what time settles, and returns when it is to be called next, at the latest after idleTick. It may be called

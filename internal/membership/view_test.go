@@ -63,6 +63,8 @@ func (s *story) do(step string) {
 		events = s.view.apply(hear(msgDead, w[2][0], node), s.now)
 	case "goodbye":
 		events = s.view.goodbye(m.ID, m.ID, s.now)
+	case "hears": // from others
+		events = s.view.hearLeft(m.ID, s.now)
 	case "replaces":
 		events = s.view.goodbye(who(w[2]).ID, m.ID, s.now)
 	case "wait":
@@ -110,6 +112,9 @@ func TestView(t *testing.T) {
 		{"suspected while leaving", "joins bob1; goodbye bob1; suspect bob1 1; dead bob1 1; drops bob1", "joined bob1; left bob1", "me0 alive, bob1 left"},
 		{"a goodbye of a suspect", "joins bob1; suspect bob1 1; goodbye bob1; dead bob1 1; drops bob1", "joined bob1; suspected bob1; left bob1", "me0 alive, bob1 left"},
 		{"leaving, and refutes a suspicion", "joins bob1; goodbye bob1; suspect bob1 1; alive bob1 2; drops bob1", "joined bob1; left bob1", "me0 alive, bob1 left"},
+		{"heard to have left, and alive", "joins bob1; hears bob1; suspect bob1 1; alive bob1 2", "joined bob1; suspected bob1; recovered bob1", "me0 alive, bob1 alive"},
+		{"heard to have left, and lost", "joins bob1; dead bob1 1; drops bob1; hears bob1", "joined bob1; lost bob1; left bob1", "me0 alive, bob1 left"},
+		{"heard to have left, and not known", "hears bob1", "", "me0 alive"},
 		{"an old death", "joins bob1; alive bob1 3; dead bob1 2; drops bob1; leaves bob1 3", "joined bob1; left bob1", "me0 alive, bob1 left"},
 		{"lost and found", "joins bob1; dead bob1 1; drops bob1; joins bob1", "joined bob1; lost bob1; recovered bob1", "me0 alive, bob1 alive"},
 		{"dropped and back at once", "joins bob1; drops bob1; joins bob1; wait x0", "joined bob1", "me0 alive, bob1 alive"},
@@ -125,6 +130,7 @@ func TestView(t *testing.T) {
 		{"restart, announced first", "joins bob1; joins bob2; announces bob2; replaces bob2 bob1", "joined bob1; joined bob2; lost bob1", "me0 alive, bob2 alive"},
 		{"restart after a loss", "joins bob1; dead bob1 1; drops bob1; joins bob2", "joined bob1; lost bob1; joined bob2", "me0 alive, bob2 alive"},
 		{"restart after a goodbye", "joins bob1; goodbye bob1; drops bob1; joins bob2; wait x0", "joined bob1; left bob1; joined bob2", "me0 alive, bob2 alive"},
+		{"a goodbye of one whose restart is here", "joins bob1; dead bob1 1; drops bob1; joins bob2; goodbye bob1; hears bob1", "joined bob1; lost bob1; joined bob2", "me0 alive, bob2 alive"},
 		{"the replaced one lives", "joins bob1; joins bob2; replaces bob2 bob1; announces bob2; answers bob1", "joined bob1; lost bob1; joined bob2; updated bob2; recovered bob1", "me0 alive, bob1 alive, bob2 alive"},
 		{"an older one cannot replace", "joins bob2; joins bob1; replaces bob1 bob2", "joined bob2", "me0 alive, bob2 alive"},
 		{"a stranger cannot replace", "joins bob1; joins eve2; replaces eve2 bob1", "joined bob1; joined eve2", "me0 alive, bob1 alive, eve2 alive"},
@@ -153,5 +159,22 @@ func TestView(t *testing.T) {
 		if got := strings.Join(lists, ", "); got != tt.lists {
 			t.Errorf("%s: lists\n %s\nwant\n %s", tt.what, got, tt.lists)
 		}
+	}
+}
+
+// tick is to be called again when the time of one that was dropped is over.
+func TestTickSaysWhenSomethingIsDue(t *testing.T) {
+	t.Parallel()
+	s := newStory(t)
+	s.do("joins bob1")
+	if _, next := s.view.tick(s.now, time.Minute); next != s.now.Add(idleTick) {
+		t.Errorf("the first look, and then after %s", next.Sub(s.now))
+	}
+	s.do("drops bob1")
+	if _, next := s.view.tick(s.now, time.Minute); next != s.now.Add(s.view.patience) {
+		t.Errorf("after %s, want the patience, which is %s", next.Sub(s.now), s.view.patience)
+	}
+	if s.view.listedAt(who("bob1").Addr) {
+		t.Error("it is still listed")
 	}
 }

@@ -18,9 +18,9 @@ func System() Network { return system{} }
 
 type system struct{}
 
-// unackedMost is how long sent data may stay unacknowledged before a connection is given up, where the system can be told so (RFC 5482;
-// TCP_USER_TIMEOUT of Linux, see tcp(7)). Otherwise it would go on for a quarter of an hour, and after a split that long the next attempt
-// may be two minutes away. It is longer than the longest answer that the gossip profile wan waits for.
+// unackedMost is how long what was sent on a connection that was dialled may stay unacknowledged, or unsent since the other end reads nothing, before
+// it is given up, where the system can be told so (RFC 5482; TCP_USER_TIMEOUT of Linux, see tcp(7)). Otherwise it would go on for a quarter of an
+// hour. It is longer than the longest answer that the gossip profile wan waits for. Where gRPC accepts, it sets 20 s by itself.
 const unackedMost = 10 * time.Second
 
 func (system) ListenPacket(ctx context.Context, addr string) (net.PacketConn, error) {
@@ -35,8 +35,8 @@ func (system) ListenPacket(ctx context.Context, addr string) (net.PacketConn, er
 }
 
 func (system) Listen(ctx context.Context, _ Channel, addr string) (net.Listener, error) {
-	c := net.ListenConfig{Control: giveUpUnacked}
-	l, err := c.Listen(ctx, "tcp", addr) // whose connections have it, too
+	var c net.ListenConfig
+	l, err := c.Listen(ctx, "tcp", addr)
 	return l, used(addr, err)
 }
 

@@ -7,7 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// giveUpUnacked sets unackedMost, as the Control of a listener or dialer.
+// giveUpUnacked sets unackedMost, as the Control of a dialer.
 func giveUpUnacked(_, _ string, c syscall.RawConn) error {
 	var set error
 	err := c.Control(func(fd uintptr) {

@@ -18,21 +18,25 @@ import (
 const connectTimeout = 10 * time.Second
 
 // redialMost is the longest wait between two attempts to connect, but for the jitter of a fifth. It is shorter than a peer has patience with one
-// call of the bootstrap service, 2 s: to a service that is back, each call comes through.
+// call of the bootstrap service, 2 s: where connections were refused, each call comes through as soon as the service is back.
 const redialMost = time.Second
 
-// Dead connections are looked for by gRPC keepalive after this much silence (its smallest period is 10 s), and given up when there is no answer
-// within keepaliveTimeout. Between members there are many connections, and membership watches who is alive: what is left to find is a
-// connection that is dead although both live, and where something is sent on it, the network finds that out much sooner.
+// Dead connections on which a call is open are looked for by gRPC keepalive after this much silence (its smallest period is 10 s), and given up when
+// there is no answer within keepaliveTimeout. Between members there are many connections, and membership watches who is alive: what is left to
+// find is a connection that is dead although both live, and where something is sent on it, the system may find that out sooner (network.System).
 const (
 	keepaliveTime    = 10 * time.Second
 	keepaliveMembers = time.Minute
 	keepaliveTimeout = 5 * time.Second
 )
 
+// readBuffer is what a connection has to read with, in bytes, and to write with it has a buffer only while it writes: gRPC takes 32 KiB for each of
+// both, and in a group where each is connected with each that is most of a peer's memory. What is larger than the buffer is read past it.
+const readBuffer = 4 << 10
+
 // Dial makes a connection to the gRPC server at addr. It connects in the background, and again
 // after a loss with backoff from 50 ms to 1 s: a lab is small, and its user waits for it.
-// The caller closes it. Dead connections are found within about 15 s.
+// The caller closes it. While a call is open, a dead connection is found within about 15 s.
 func Dial(n network.Network, s *Security, addr string) (*grpc.ClientConn, error) {
 	return dialAfter(n, s, addr, keepaliveTime)
 }
@@ -52,6 +56,7 @@ func dialAfter(n network.Network, s *Security, addr string, silence time.Duratio
 			Backoff:           backoff.Config{BaseDelay: 50 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: redialMost},
 			MinConnectTimeout: connectTimeout,
 		}),
+		grpc.WithReadBufferSize(readBuffer), grpc.WithSharedWriteBuffer(true),
 		// Peers connect to the addresses of the lab, never through a proxy of the environment.
 		grpc.WithNoProxy(),
 	}

@@ -72,8 +72,9 @@ func NewServer(cfg ServerConfig) *Server {
 	recoverer := recovery.WithRecoveryHandlerContext(s.recovered)
 	options := []grpc.ServerOption{
 		grpc.Creds(cfg.Security.serverCredentials()),
-		// Clients ping idle connections each 10 s (see Dial); half of that is the usual tolerance.
+		// Clients ping silent connections each 10 s at most (see Dial); half of that is the usual tolerance.
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 5 * time.Second, PermitWithoutStream: true}),
+		grpc.ReadBufferSize(readBuffer), grpc.SharedWriteBuffer(true),
 		grpc.MaxRecvMsgSize(cfg.Limits.hardBytes()),
 		grpc.ChainUnaryInterceptor(recovery.UnaryServerInterceptor(recoverer), s.admitCall),
 		grpc.ChainStreamInterceptor(recovery.StreamServerInterceptor(recoverer), s.endStreams, s.admitStream),

@@ -44,7 +44,7 @@ func (p *Peer) rememberNews() {
 		case <-p.ctx.Done():
 			return
 		}
-		if time.Since(last) > rememberMost {
+		if time.Since(last) > 2*rememberMost {
 			pause = rememberFirst
 		}
 		p.rememberNow()
@@ -64,9 +64,6 @@ func (p *Peer) rememberNow() {
 	}
 	p.saving.Lock()
 	defer p.saving.Unlock()
-	// So many that some of them are likely to be there at the next start, and so few that a join
-	// which tries them all stays short.
-	const most = 8
 	var met []string
 	for _, m := range p.Members() {
 		if live(m) && !m.Self {
@@ -76,12 +73,7 @@ func (p *Peer) rememberNow() {
 	if len(met) == 0 {
 		met = p.remembered() // the roster may be all of the other side of a split
 	}
-	addrs := p.rosterAddrs()
-	for _, a := range met {
-		if len(addrs) < most && !slices.Contains(addrs, a) {
-			addrs = append(addrs, a)
-		}
-	}
+	addrs := toRemember(p.rosterAddrs(), met)
 	// Nothing is forgotten when nobody is there: the last one of a group may be back before the others.
 	if len(addrs) == 0 || slices.Equal(addrs, p.saved) {
 		return
@@ -91,4 +83,19 @@ func (p *Peer) rememberNow() {
 		return
 	}
 	p.saved = addrs
+}
+
+// remembersMost is so many that some of them are likely to be there at the next start, and so few that a join which tries them
+// all stays short.
+const remembersMost = 8
+
+// toRemember are addresses of the roster and of members that were met, half of them each if there are enough of both.
+func toRemember(roster, met []string) (addrs []string) {
+	half := roster[:min(len(roster), remembersMost/2)]
+	for _, a := range slices.Concat(half, met, roster) {
+		if len(addrs) < remembersMost && !slices.Contains(addrs, a) {
+			addrs = append(addrs, a)
+		}
+	}
+	return addrs
 }

@@ -87,9 +87,9 @@ const (
 // Coordinator runs one suite once. It is the service that the peers attach to, and the only scheduler.
 type Coordinator struct {
 	testcoordv1.UnimplementedCoordinatorServiceServer
-	suite *Suite
-	opt   Options
-	log   zerolog.Logger
+	suite  *Suite
+	opt    Options
+	log    zerolog.Logger
 	screen Screen
 
 	vars     store
@@ -152,7 +152,7 @@ func New(suite *Suite, opt Options) *Coordinator {
 	c := &Coordinator{
 		suite: suite, opt: opt, log: opt.Log.With().Str("component", "testcoord").Logger(),
 		screen: screen,
-		start: time.Now(), peers: map[string]*peer{}, watchers: map[*watcher]bool{}, rates: map[string][]Sample{}, roster: -1, broke: make(chan struct{}),
+		start:  time.Now(), peers: map[string]*peer{}, watchers: map[*watcher]bool{}, rates: map[string][]Sample{}, roster: -1, broke: make(chan struct{}),
 		arrived: make(chan struct{}), phase: Waiting,
 	}
 	c.setGiven()

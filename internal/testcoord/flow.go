@@ -143,7 +143,7 @@ func (f *flow) ended(ctx context.Context, s *Step, begin time.Time, err error) b
 		}
 		var fail *failure
 		if errors.As(err, &fail) {
-			rec.Outputs = below(rec.Details, fail.outputs)
+			rec.Outputs = append(rec.Outputs, below(rec.Details, fail.outputs)...)
 			rec.Details = append(rec.Details, fail.details...)
 		}
 	}

@@ -60,6 +60,23 @@ expect $text = '$SELF and $I'
 	wantStatuses(t, l, r, "2 ok", "3 skip", "4 ok", "5 ok", "6 ok", "7 ok", "8 ok", "9 ok")
 }
 
+// A step that fails after its commands have passed shows what they wrote, where that is wanted.
+func TestOutputOfAStepThatFails(t *testing.T) {
+	t.Parallel()
+	const src = "peers alice bob\nn = all echo $SELF\n"
+	l, _, err := run(t, src, Options{Verbose: true}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantOutput(t, l, "the peers do not agree")
+	wantOutput(t, l, "alice | alice")
+	wantOutput(t, l, "bob | bob")
+	l, _, err = run(t, src, Options{}, nil)
+	if err != nil || strings.Contains(l.out.String(), "alice | ") {
+		t.Errorf("%v\n%s", err, l.out.String())
+	}
+}
+
 func TestVariablesFail(t *testing.T) {
 	t.Parallel()
 	for src, want := range map[string]string{

@@ -1,6 +1,7 @@
 package testcoord
 
 import (
+	"slices"
 	"sync"
 	"time"
 
@@ -26,6 +27,7 @@ func (w *Witness) Seen() (*Result, invariant.Log) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	r, log := w.result, w.log
+	log.Lives = slices.Clone(log.Lives)
 	r.Duration = log.End
 	for i, l := range log.Lives {
 		if !l.Ended {

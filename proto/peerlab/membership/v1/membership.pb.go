@@ -682,7 +682,7 @@ type Sync struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// All that the member has, those that are deleted included.
 	Entries []*Entry `protobuf:"bytes,1,rep,name=entries,proto3" json:"entries,omitempty"`
-	// Ids of members that said goodbye, the last ones first: who missed it, as behind a partition, took them for lost.
+	// Ids of members that said goodbye and are gone, at most 64, others each time: who missed it, as behind a partition, took them for lost.
 	Left          []string `protobuf:"bytes,2,rep,name=left,proto3" json:"left,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
