@@ -30,8 +30,8 @@ const (
 	keepaliveTimeout = 5 * time.Second
 )
 
-// readBuffer is what a connection has to read with, in bytes, and to write with it has a buffer only while it writes: gRPC takes 32 KiB for each of
-// both, and in a group where each is connected with each that is most of a peer's memory. What is larger than the buffer is read past it.
+// readBuffer is what a connection has to read with, in bytes. gRPC takes 32 KiB, which is much of a peer's memory in a group where each is connected
+// with each. What is larger than the buffer is read past it.
 const readBuffer = 4 << 10
 
 // Dial makes a connection to the gRPC server at addr. It connects in the background, and again
@@ -56,7 +56,7 @@ func dialAfter(n network.Network, s *Security, addr string, silence time.Duratio
 			Backoff:           backoff.Config{BaseDelay: 50 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: redialMost},
 			MinConnectTimeout: connectTimeout,
 		}),
-		grpc.WithReadBufferSize(readBuffer), grpc.WithSharedWriteBuffer(true),
+		grpc.WithReadBufferSize(readBuffer),
 		// Peers connect to the addresses of the lab, never through a proxy of the environment.
 		grpc.WithNoProxy(),
 	}

@@ -74,7 +74,7 @@ func NewServer(cfg ServerConfig) *Server {
 		grpc.Creds(cfg.Security.serverCredentials()),
 		// Clients ping silent connections each 10 s at most (see Dial); half of that is the usual tolerance.
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 5 * time.Second, PermitWithoutStream: true}),
-		grpc.ReadBufferSize(readBuffer), grpc.SharedWriteBuffer(true),
+		grpc.ReadBufferSize(readBuffer),
 		grpc.MaxRecvMsgSize(cfg.Limits.hardBytes()),
 		grpc.ChainUnaryInterceptor(recovery.UnaryServerInterceptor(recoverer), s.admitCall),
 		grpc.ChainStreamInterceptor(recovery.StreamServerInterceptor(recoverer), s.endStreams, s.admitStream),
