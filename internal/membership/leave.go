@@ -125,13 +125,13 @@ func (n *Node) sayGoodbye(ml *memberlist.Memberlist) {
 	if err != nil {
 		return
 	}
-	told := 0
-	members := ml.Members()
-	for _, i := range rand.Perm(len(members)) {
-		if members[i].Name != ml.LocalNode().Name && told < tellMost {
-			_ = ml.SendBestEffort(members[i], b)
-			told++
-		}
+	// Not those of ml.Members: they are read and changed by memberlist meanwhile.
+	others := slices.DeleteFunc(slices.Clone(n.Members()), func(m app.Member) bool {
+		return m.Self || m.State != app.Alive && m.State != app.Suspect
+	})
+	rand.Shuffle(len(others), func(i, j int) { others[i], others[j] = others[j], others[i] })
+	for _, m := range others[:min(tellMost, len(others))] {
+		_ = ml.SendToAddress(memberlist.Address{Addr: m.Addr, Name: nodeName(m.Name, m.ID)}, b)
 	}
 }
 
