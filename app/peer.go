@@ -98,6 +98,9 @@ type Member struct {
 	Self bool
 }
 
+// Live reports whether the member is in the group, as far as is known: alive, or suspect.
+func (m Member) Live() bool { return m.State == Alive || m.State == Suspect }
+
 // Runs reports whether the member has announced the application.
 func (m Member) Runs(application string) bool {
 	for _, a := range m.Apps {

@@ -95,7 +95,7 @@ func (c *Chat) Start(ctx context.Context, peer app.Peer) error {
 func (r *run) linkToAll() []<-chan struct{} {
 	var tried []<-chan struct{}
 	for _, m := range r.peer.Members() {
-		if !m.Self && (m.State == app.Alive || m.State == app.Suspect) {
+		if !m.Self && m.Live() {
 			if s, _ := r.meet(m); s != nil {
 				r.keepLinked(s, 0)
 				tried = append(tried, s.tried)
@@ -277,7 +277,7 @@ func (r *run) ended(s *session, how string, absent bool) {
 // lives reports whether membership knows the member, and not as gone.
 func (r *run) lives(id string) bool {
 	return slices.ContainsFunc(r.peer.Members(), func(m app.Member) bool {
-		return m.ID == id && (m.State == app.Alive || m.State == app.Suspect)
+		return m.ID == id && m.Live()
 	})
 }
 

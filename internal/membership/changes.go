@@ -240,14 +240,14 @@ func (v *view) suspected(e *entry, r rumour, now time.Time) []app.MemberEvent {
 // hearLeft: somebody has heard that a member said goodbye. That is news of one that is gone, and seems to be lost; who is alive is not believed to
 // have left because of what others say.
 func (v *view) hearLeft(id string, now time.Time) []app.MemberEvent {
-	v.mu.RLock()
+	v.mu.Lock()
+	defer v.mu.Unlock()
 	e := v.find(id)
-	alive := e == nil || e.State == app.Alive && e.due.IsZero()
-	v.mu.RUnlock()
-	if alive {
+	if e == nil || e.node == v.self || e.State == app.Alive && e.due.IsZero() {
 		return nil
 	}
-	return v.goodbye(id, id, now)
+	v.list = nil
+	return v.said(e, now)
 }
 
 // goodbye: a member announced that it leaves, or, under its name, a newer incarnation of it
@@ -261,12 +261,18 @@ func (v *view) goodbye(id, origin string, now time.Time) []app.MemberEvent {
 	case e == nil || e.node == v.self:
 		return nil
 	case id == origin:
-		e.leaving = true
-		if !e.due.IsZero() || e.State == app.Suspect || e.State == app.Lost && !e.listed && !e.replaced {
-			return v.settle(e, app.Left, now)
-		}
+		return v.said(e, now)
 	case o != nil && o.Name == e.Name && older(e.Member, o.Member) < 0:
 		return append(v.replace(e, now), v.reveal(e, now)...)
+	}
+	return nil
+}
+
+// said: the member itself has said goodbye.
+func (v *view) said(e *entry, now time.Time) []app.MemberEvent {
+	e.leaving = true
+	if !e.due.IsZero() || e.State == app.Suspect || e.State == app.Lost && !e.listed && !e.replaced {
+		return v.settle(e, app.Left, now)
 	}
 	return nil
 }

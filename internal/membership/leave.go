@@ -127,7 +127,7 @@ func (n *Node) sayGoodbye(ml *memberlist.Memberlist) {
 	}
 	// Not those of ml.Members: they are read and changed by memberlist meanwhile.
 	others := slices.DeleteFunc(slices.Clone(n.Members()), func(m app.Member) bool {
-		return m.Self || m.State != app.Alive && m.State != app.Suspect
+		return m.Self || !m.Live()
 	})
 	rand.Shuffle(len(others), func(i, j int) { others[i], others[j] = others[j], others[i] })
 	for _, m := range others[:min(tellMost, len(others))] {

@@ -3,7 +3,6 @@ package membership
 import (
 	"cmp"
 	"maps"
-	"math/rand/v2"
 	"slices"
 	"sync"
 	"time"
@@ -40,8 +39,7 @@ type entry struct {
 	since time.Time
 }
 
-func (e *entry) live() bool { return e.State == app.Alive || e.State == app.Suspect }
-func (e *entry) gone() bool { return !e.live() }
+func (e *entry) gone() bool { return !e.Live() }
 
 // older orders members by age, ties by id.
 func older(a, b app.Member) int {
@@ -243,14 +241,15 @@ func (v *view) wanted() (addrs []string, live int) {
 func (v *view) left() (ids []string) {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
-	for _, e := range v.entries {
+	for _, e := range v.entries { // a map begins elsewhere each time
+		if len(ids) == leftMost {
+			break
+		}
 		if e.State == app.Left && e.node != v.self {
 			ids = append(ids, e.ID)
 		}
 	}
-	slices.Sort(ids)
-	rand.Shuffle(len(ids), func(i, j int) { ids[i], ids[j] = ids[j], ids[i] })
-	return ids[:min(leftMost, len(ids))]
+	return ids
 }
 
 // tick settles what time settles, and returns when it is to be called next, at the latest after idleTick. It may be called

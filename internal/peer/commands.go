@@ -76,9 +76,9 @@ func (p *Peer) find(name string) (app.Member, error) {
 	members := slices.Clone(p.Members())
 	slices.SortStableFunc(members, func(a, b app.Member) int {
 		switch {
-		case live(a) == live(b):
+		case a.Live() == b.Live():
 			return b.JoinedAt.Compare(a.JoinedAt)
-		case live(a):
+		case a.Live():
 			return -1
 		}
 		return 1

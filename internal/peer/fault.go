@@ -62,7 +62,7 @@ func (p *places) saw(m app.Member) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, addr := range []string{m.Addr, m.RPCAddr} {
-		if known := p.byAddr[addr]; addr != "" && (live(m) || !known.seen) {
+		if known := p.byAddr[addr]; addr != "" && (m.Live() || !known.seen) {
 			p.byAddr[addr] = place{name: m.Name, seen: true}
 		}
 	}
@@ -91,7 +91,7 @@ func (p *places) forget(members func() []app.Member) {
 	keep := make(map[string]place)
 	for _, m := range members() {
 		for _, addr := range []string{m.Addr, m.RPCAddr} {
-			if known := keep[addr]; addr != "" && (live(m) || !known.seen) {
+			if known := keep[addr]; addr != "" && (m.Live() || !known.seen) {
 				keep[addr] = place{name: m.Name, seen: true}
 			}
 		}

@@ -193,7 +193,7 @@ func (h *host) Logger() zerolog.Logger {
 func (p *Peer) running(application string) int {
 	n := 0
 	for _, m := range p.Members() {
-		if live(m) && m.Runs(application) {
+		if m.Live() && m.Runs(application) {
 			n++
 		}
 	}

@@ -190,10 +190,8 @@ func (k *keeper) concerned() bool {
 
 // rank is how many live members are older than m, which need not be live itself.
 func (p *Peer) rank(m app.Member) int {
-	return p.number(func(o app.Member) bool { return live(o) && o.ID != m.ID && older(o, m) })
+	return p.number(func(o app.Member) bool { return o.Live() && o.ID != m.ID && older(o, m) })
 }
-
-func live(m app.Member) bool { return m.State == app.Alive || m.State == app.Suspect }
 
 // older orders by joined_at, ties by id, as the roster does.
 func older(a, b app.Member) bool {
@@ -217,7 +215,7 @@ func holds(r *bootstrapv1.Roster, id string) bool {
 func mayTake(self *bootstrapv1.Peer, r *bootstrapv1.Roster, members []app.Member) bool {
 	alive := map[string]bool{}
 	for _, m := range members {
-		alive[m.ID] = live(m)
+		alive[m.ID] = m.Live()
 	}
 	for _, e := range r.GetPeers() {
 		if !alive[e.GetId()] || self.GetJoinedAt().AsTime().Before(e.GetJoinedAt().AsTime()) {

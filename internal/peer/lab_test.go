@@ -157,7 +157,7 @@ func (p *testPeer) sees(names ...string) {
 	eventually(p.lab.t, func() error {
 		var got []string
 		for _, m := range p.Members() {
-			if live(m) {
+			if m.Live() {
 				got = append(got, m.Name)
 			}
 		}

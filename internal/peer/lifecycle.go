@@ -145,10 +145,10 @@ func (p *Peer) joinRoster(ctx context.Context, say Progress) error {
 		return nil
 	}
 	named := p.rosterAddrs()
-	remembered := slices.DeleteFunc(p.remembered(), func(a string) bool { return slices.Contains(named, a) })
 	if len(named) == 0 && p.lastRoster() != nil {
-		remembered = nil // it is the first of its group
+		return p.join(ctx, say, nil) // it is the first of its group
 	}
+	remembered := slices.DeleteFunc(p.remembered(), func(a string) bool { return slices.Contains(named, a) })
 	return p.join(ctx, say, named, remembered)
 }
 
@@ -159,20 +159,18 @@ func (p *Peer) join(ctx context.Context, say Progress, lists ...[]string) error 
 	if err != nil {
 		return err
 	}
-	lists = slices.DeleteFunc(lists, func(addrs []string) bool { return len(addrs) == 0 })
-	if len(lists) == 0 {
-		// Also without an address, so that it looks for others from now on: those who find an empty roster at the same time are one group.
-		lists = [][]string{nil}
-	}
 	for _, addrs := range lists {
+		// Also without an address, so that it looks for others from now on: those who find an empty roster at the same time are one group.
 		n, err := m.Join(ctx, addrs)
 		if errors.Is(err, membership.ErrNameTaken) {
 			return err
 		}
-		if n > 0 || err == nil {
+		if n > 0 {
 			break
 		}
-		say("no member answered at %v yet: %v; trying on in the background", addrs, err)
+		if err != nil {
+			say("no member answered at %v yet: %v; trying on in the background", addrs, err)
+		}
 	}
 	p.mu.Lock()
 	p.joined = true
@@ -308,7 +306,7 @@ func (p *Peer) onMember(e app.MemberEvent) {
 
 // served reports whether a live member has announced that address: a restart may have taken it over.
 func (p *Peer) served(rpcAddr string) bool {
-	return p.number(func(m app.Member) bool { return live(m) && m.RPCAddr == rpcAddr }) > 0
+	return p.number(func(m app.Member) bool { return m.Live() && m.RPCAddr == rpcAddr }) > 0
 }
 
 func (p *Peer) onBroadcast(application string, from app.Member, payload []byte) {

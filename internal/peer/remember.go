@@ -66,7 +66,7 @@ func (p *Peer) rememberNow() {
 	defer p.saving.Unlock()
 	var met []string
 	for _, m := range p.Members() {
-		if live(m) && !m.Self {
+		if m.Live() && !m.Self {
 			met = append(met, m.Addr)
 		}
 	}

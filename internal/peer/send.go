@@ -83,7 +83,7 @@ func (h *host) route(to string) (from string, m app.Member, err error) {
 	switch {
 	case !known:
 		err = fmt.Errorf("%w: its id is not known", app.ErrGone)
-	case !live(m):
+	case !m.Live():
 		err = fmt.Errorf("%w: %s", app.ErrGone, m.State)
 	case m.RPCAddr == "":
 		err = fmt.Errorf("%w: it has not announced its address yet", errNotYet)

@@ -222,7 +222,7 @@ func TestSendToldWhatIsWrong(t *testing.T) {
 		}
 		carol.leave()
 		eventually(t, func() error {
-			if m, err := alice.find("carol"); err != nil || live(m) {
+			if m, err := alice.find("carol"); err != nil || m.Live() {
 				return fmt.Errorf("carol is %s to alice: %w", m.State, err)
 			}
 			return nil

@@ -84,7 +84,7 @@ func (p *Peer) sender(ctx context.Context, req *appv1.SendRequest) (app.Member, 
 		if n == nil || n.Self().ID != req.GetTo() {
 			return app.Member{}, toStatus(errOther)
 		}
-		if m, known := n.Member(req.GetFrom()); known && live(m) {
+		if m, known := n.Member(req.GetFrom()); known && m.Live() {
 			return m, nil
 		}
 		select {
