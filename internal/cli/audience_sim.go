@@ -16,15 +16,18 @@ func (s *sight) ofSimulation() testcoord.Observer {
 	if page == nil && s.audience.line == nil {
 		return nil
 	}
-	o := &onlooker{page: page, began: s.began, peers: map[string]invariant.Life{}}
+	if page == nil {
+		page = testcoord.Nobody{}
+	}
+	o := &onlooker{Observer: page, began: s.began, peers: map[string]invariant.Life{}}
 	s.followBy(o.progress)
 	return o
 }
 
 // onlooker knows how far a run is from what it is told.
 type onlooker struct {
-	page  testcoord.Observer // may be nil
-	began time.Time
+	testcoord.Observer // the page, if anybody looks at it
+	began              time.Time
 
 	mu    sync.Mutex
 	doing []testcoord.StepRecord    // guarded by mu; those that run
@@ -53,46 +56,26 @@ func (o *onlooker) progress() testcoord.Progress {
 	return p
 }
 
-func (o *onlooker) RunBegins(start time.Time) {
-	if o.page != nil {
-		o.page.RunBegins(start)
-	}
-}
-
 func (o *onlooker) LifeBegins(l invariant.Life) {
 	o.note(func() { o.peers[l.Peer] = l })
-	if o.page != nil {
-		o.page.LifeBegins(l)
-	}
+	o.Observer.LifeBegins(l)
 }
 
 func (o *onlooker) LifeEnds(l invariant.Life) {
 	o.note(func() { o.peers[l.Peer] = l })
-	if o.page != nil {
-		o.page.LifeEnds(l)
-	}
-}
-
-func (o *onlooker) EventTaken(e invariant.Entry) {
-	if o.page != nil {
-		o.page.EventTaken(e)
-	}
+	o.Observer.LifeEnds(l)
 }
 
 func (o *onlooker) StepBegins(s testcoord.StepRecord) {
 	o.note(func() { o.doing = append(o.doing, s) })
-	if o.page != nil {
-		o.page.StepBegins(s)
-	}
+	o.Observer.StepBegins(s)
 }
 
 func (o *onlooker) StepEnds(s testcoord.StepRecord) {
 	o.note(func() {
 		o.doing = slices.DeleteFunc(o.doing, func(d testcoord.StepRecord) bool { return d.File == s.File && d.Line == s.Line && d.Start == s.Start })
 	})
-	if o.page != nil {
-		o.page.StepEnds(s)
-	}
+	o.Observer.StepEnds(s)
 }
 
 func (o *onlooker) note(change func()) {

@@ -15,7 +15,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"peerlab.example/peerlab/app"
-	"peerlab.example/peerlab/internal/command"
 	"peerlab.example/peerlab/internal/report"
 	"peerlab.example/peerlab/internal/sim"
 	"peerlab.example/peerlab/internal/sim/fast"
@@ -165,10 +164,7 @@ const stackReported = 200
 
 // failed says, and notes, what is wrong with a run beside its steps.
 func failed(w io.Writer, r *testcoord.Result, what string, lines []string) {
-	_, _ = fmt.Fprintf(w, "FAIL %s  %s\n", command.Clean(r.Suite), command.Clean(what))
-	for _, line := range lines {
-		_, _ = fmt.Fprintf(w, "     | %s\n", command.Clean(line))
-	}
+	testcoord.NewScreen(w, false).Problem(r.Suite+"  "+what, lines)
 	r.Problems, r.Tails = append(r.Problems, what), append(r.Tails, lines[:min(len(lines), stackReported)])
 }
 

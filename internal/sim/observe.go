@@ -16,7 +16,6 @@ type told struct {
 	LifeBegins, LifeEnds *invariant.Life       `json:",omitempty"`
 	Event                *wireEvent            `json:",omitempty"`
 	StepBegins, StepEnds *testcoord.StepRecord `json:",omitempty"`
-	Shown                *display              `json:",omitempty"`
 }
 
 // display is one call of a screen, but for the summary, which is made of the outcome. One of the fields is set.
@@ -29,10 +28,13 @@ type display struct {
 // teller is the observer and the screen in a guest, which has one thread: its calls are one after the other.
 type teller struct{ to io.Writer }
 
-func (t *teller) send(w told) {
-	data, err := json.Marshal(w)
+func (t *teller) send(w told)    { t.frame(frameTold, w) }
+func (t *teller) show(d display) { t.frame(frameShown, d) }
+
+func (t *teller) frame(kind byte, call any) {
+	data, err := json.Marshal(call)
 	if err == nil {
-		_ = writeFrame(t.to, frameTold, data) // a host that reads no more ends the guest
+		_ = writeFrame(t.to, kind, data) // a host that reads no more ends the guest
 	}
 }
 
@@ -48,28 +50,24 @@ func (t *teller) EventTaken(e invariant.Entry) {
 	}
 }
 
-func (t *teller) Say(text string)      { t.send(told{Shown: &display{Say: text}}) }
-func (t *teller) Section(title string) { t.send(told{Shown: &display{Section: title}}) }
-func (t *teller) Note(text string)     { t.send(told{Shown: &display{Note: text}}) }
+func (t *teller) Say(text string)      { t.show(display{Say: text}) }
+func (t *teller) Section(title string) { t.show(display{Section: title}) }
+func (t *teller) Note(text string)     { t.show(display{Note: text}) }
 func (t *teller) Problem(what string, l []string) {
-	t.send(told{Shown: &display{Problem: what, Tail: l}})
+	t.show(display{Problem: what, Tail: l})
 }
-func (t *teller) Step(s testcoord.StepRecord)  { t.send(told{Shown: &display{Step: &s}}) }
-func (t *teller) Block(s testcoord.StepRecord) { t.send(told{Shown: &display{Block: &s}}) }
+func (t *teller) Step(s testcoord.StepRecord)  { t.show(display{Step: &s}) }
+func (t *teller) Block(s testcoord.StepRecord) { t.show(display{Block: &s}) }
 func (t *teller) Summary(*testcoord.Result)    {}
 
 // tell hands on what a guest has sent.
 func (r *Reader) tell(data []byte) error {
+	if r.to == nil {
+		return nil
+	}
 	var w told
 	if err := json.Unmarshal(data, &w); err != nil {
 		return fmt.Errorf("the simulation told something that cannot be read: %w", err)
-	}
-	if w.Shown != nil {
-		r.show(w.Shown)
-		return nil
-	}
-	if r.to == nil {
-		return nil
 	}
 	switch o := r.to; {
 	case w.Run != nil:
@@ -93,7 +91,11 @@ func (r *Reader) tell(data []byte) error {
 }
 
 // show shows what a guest has sent.
-func (r *Reader) show(s *display) {
+func (r *Reader) show(data []byte) error {
+	var s display
+	if err := json.Unmarshal(data, &s); err != nil {
+		return fmt.Errorf("the simulation shows something that cannot be read: %w", err)
+	}
 	switch {
 	case s.Step != nil:
 		r.screen.Step(r.view.step(*s.Step))
@@ -108,4 +110,5 @@ func (r *Reader) show(s *display) {
 	default: // a section may be called anything
 		r.screen.Section(s.Section)
 	}
+	return nil
 }

@@ -19,6 +19,7 @@ import (
 const (
 	frameOutcome = 'o' // a wireOutcome, once, at the end
 	frameTold    = 'w' // a told, as it happens
+	frameShown   = 's' // a display, as it happens
 	frameHead    = 5
 	// frameMost bounds a frame, so that a broken guest is an error and not all of the memory.
 	frameMost = 1 << 30
@@ -125,6 +126,10 @@ func (r *Reader) Write(b []byte) (int, error) {
 		switch kind {
 		case frameTold:
 			if err := r.tell(data); err != nil {
+				return 0, err
+			}
+		case frameShown:
+			if err := r.show(data); err != nil {
 				return 0, err
 			}
 		case frameOutcome:

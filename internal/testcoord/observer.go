@@ -25,6 +25,27 @@ type Observer interface {
 	StepEnds(s StepRecord)
 }
 
+// Nobody is an Observer that takes no notice. It is embedded where only some of the calls matter.
+type Nobody struct{}
+
+// RunBegins is that of Observer, as are the others.
+func (Nobody) RunBegins(time.Time) {}
+
+// LifeBegins does nothing.
+func (Nobody) LifeBegins(invariant.Life) {}
+
+// LifeEnds does nothing.
+func (Nobody) LifeEnds(invariant.Life) {}
+
+// EventTaken does nothing.
+func (Nobody) EventTaken(invariant.Entry) {}
+
+// StepBegins does nothing.
+func (Nobody) StepBegins(StepRecord) {}
+
+// StepEnds does nothing.
+func (Nobody) StepEnds(StepRecord) {}
+
 // observe begins to tell the observer, from what there is already. The lock is held.
 func (c *Coordinator) observe(start time.Time) {
 	c.start = start

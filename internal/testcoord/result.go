@@ -111,21 +111,25 @@ func (s StepRecord) Shown(verbose bool) StepRecord {
 	for _, o := range s.Outputs {
 		lines = append(lines, s.Details[from:o.At]...)
 		from = o.At
-		switch n := len(o.Lines) - outputShown; {
-		case verbose:
-			n = 0
-			fallthrough
-		case o.Failed:
-			if n > 0 {
-				lines = append(lines, fmt.Sprintf("%s | … %d lines before", o.Peer, n))
-			}
-			for _, l := range o.Lines[max(0, n):] {
-				lines = append(lines, o.Peer+" | "+l)
-			}
+		if verbose || o.Failed {
+			lines = append(lines, o.shown(verbose)...)
 		}
 	}
 	s.Details, s.Outputs = append(lines, s.Details[from:]...), nil
 	return s
+}
+
+// shown is the output below a step: its last lines, unless all are wanted.
+func (o Output) shown(all bool) (lines []string) {
+	last := o.Lines
+	if n := len(last) - outputShown; n > 0 && !all {
+		lines = append(lines, fmt.Sprintf("%s | … %d lines before", o.Peer, n))
+		last = last[n:]
+	}
+	for _, l := range last {
+		lines = append(lines, o.Peer+" | "+l)
+	}
+	return lines
 }
 
 // FilterRecord is a filter of the prototype at one peer, and what became of it.

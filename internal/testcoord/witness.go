@@ -10,7 +10,7 @@ import (
 
 // Witness is an Observer that keeps what it is told, for a run that may end without a result. It hands all on to another.
 type Witness struct {
-	next Observer // may be nil
+	next Observer
 
 	mu     sync.Mutex
 	result Result        // guarded by mu
@@ -19,6 +19,9 @@ type Witness struct {
 
 // NewWitness returns the witness of a run of the suite. next may be nil.
 func NewWitness(suite *Suite, next Observer) *Witness {
+	if next == nil {
+		next = Nobody{}
+	}
 	return &Witness{next: next, result: Result{Suite: suite.Name, File: suite.File, Peers: len(suite.Peers), Start: time.Now()}}
 }
 
@@ -40,13 +43,13 @@ func (w *Witness) Seen() (*Result, invariant.Log) {
 // RunBegins is that of Observer.
 func (w *Witness) RunBegins(start time.Time) {
 	w.note(0, func() { w.result.Start = start })
-	w.tell(func(o Observer) { o.RunBegins(start) })
+	w.next.RunBegins(start)
 }
 
 // LifeBegins is that of Observer.
 func (w *Witness) LifeBegins(l invariant.Life) {
 	w.note(l.From, func() { w.log.Lives = append(w.log.Lives, l) })
-	w.tell(func(o Observer) { o.LifeBegins(l) })
+	w.next.LifeBegins(l)
 }
 
 // LifeEnds is that of Observer.
@@ -58,19 +61,19 @@ func (w *Witness) LifeEnds(l invariant.Life) {
 			}
 		}
 	})
-	w.tell(func(o Observer) { o.LifeEnds(l) })
+	w.next.LifeEnds(l)
 }
 
 // EventTaken is that of Observer.
 func (w *Witness) EventTaken(e invariant.Entry) {
 	w.note(e.At, func() { w.log.Entries = append(w.log.Entries, e) })
-	w.tell(func(o Observer) { o.EventTaken(e) })
+	w.next.EventTaken(e)
 }
 
 // StepBegins is that of Observer.
 func (w *Witness) StepBegins(s StepRecord) {
 	w.note(s.Start, func() {})
-	w.tell(func(o Observer) { o.StepBegins(s) })
+	w.next.StepBegins(s)
 }
 
 // StepEnds is that of Observer.
@@ -81,7 +84,7 @@ func (w *Witness) StepEnds(s StepRecord) {
 		}
 		w.result.add(s)
 	})
-	w.tell(func(o Observer) { o.StepEnds(s) })
+	w.next.StepEnds(s)
 }
 
 // note keeps what was told of that time.
@@ -90,10 +93,4 @@ func (w *Witness) note(at time.Duration, keep func()) {
 	defer w.mu.Unlock()
 	w.log.End = max(w.log.End, at)
 	keep()
-}
-
-func (w *Witness) tell(call func(Observer)) {
-	if w.next != nil {
-		call(w.next)
-	}
 }

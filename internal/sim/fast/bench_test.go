@@ -8,7 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"peerlab.example/peerlab/internal/invariant"
 	"peerlab.example/peerlab/internal/testcoord"
 )
 
@@ -58,6 +57,7 @@ func BenchmarkIdle(b *testing.B) {
 
 // ends notes when steps have ended, on the clock of the machine: in the simulation there is another one.
 type ends struct {
+	testcoord.Nobody
 	begun, known, settled, slept time.Time
 	memory                       uint64 // in bytes, when all have slept
 }
@@ -75,9 +75,3 @@ func (e *ends) StepEnds(s testcoord.StepRecord) {
 		e.memory = m.Sys - m.HeapReleased
 	}
 }
-
-func (*ends) RunBegins(time.Time)             {}
-func (*ends) LifeBegins(invariant.Life)       {}
-func (*ends) LifeEnds(invariant.Life)         {}
-func (*ends) EventTaken(invariant.Entry)      {}
-func (*ends) StepBegins(testcoord.StepRecord) {}
