@@ -76,6 +76,7 @@ func TestChangesShareWrites(t *testing.T) {
 	mustUpdate(t, s, "a", func(r *bootstrapv1.Roster) *bootstrapv1.Roster {
 		return bootstrap.UpdateConfig(r, &bootstrapv1.Config{MaxPeers: bootstrap.MaxPeers}, time.Now())
 	})
+	eventually(t, func() bool { return s.Waiting("a") == -1 }) // the change is answered before its lane ends
 	before := server.Stats()
 	server.Slow() // the first one waits for its answer, and the others for the first
 	const changes = 50
