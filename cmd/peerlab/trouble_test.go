@@ -38,6 +38,13 @@ func (a *trouble) Commands() []app.Spec {
 			Run: func(context.Context, *app.Env, app.Args) (any, error) { panic("it was no mistake") },
 		},
 		{
+			Name: "trouble crash", Summary: "panic where nobody can recover", Example: "trouble crash",
+			Run: func(context.Context, *app.Env, app.Args) (any, error) {
+				go panic("it was meant")
+				select {}
+			},
+		},
+		{
 			Name: "trouble hang", Summary: "do nothing until it is interrupted", Example: "trouble hang",
 			Run: func(ctx context.Context, env *app.Env, _ app.Args) (any, error) {
 				_, _ = fmt.Fprintln(env.Out, "hanging")

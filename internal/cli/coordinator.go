@@ -33,7 +33,7 @@ func newCoordinator(std Stdio, apps []func() app.App) *cobra.Command {
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(newCoordinatorRun(std, apps), newCoordinatorServe(std, apps), newCoordinatorCheck(std, apps), newCoordinatorFmt(std), newCoordinatorExplore(std, apps),
-		newCoordinatorStudy(std, apps), newCoordinatorPredict(std))
+		newCoordinatorStudy(std, apps), newCoordinatorPredict(std), newFastGuest(std, apps))
 	return cmd
 }
 
@@ -201,16 +201,25 @@ func (r *processRunner) runner() testcoord.Runner {
 }
 
 func (r *processRunner) command(name string) (*exec.Cmd, error) {
+	args := append(peerArgs(r.flags, r.suite, name, r.bootstrap, r.coordinator), "--group", r.group, "--memory", r.memories.of(name), "--log-level", "info", "--log-format", "console")
+	cmd, err := itself(args...)
+	if err != nil {
+		return nil, err
+	}
+	return r.ground.peer(name, cmd)
+}
+
+// itself is this very program with other arguments, and without the settings of this shell.
+func itself(args ...string) (*exec.Cmd, error) {
 	path, err := os.Executable()
 	if err != nil {
 		return nil, fmt.Errorf("this program's own path: %w", err)
 	}
-	args := append(peerArgs(r.flags, r.suite, name, r.bootstrap, r.coordinator), "--group", r.group, "--memory", r.memories.of(name), "--log-level", "info", "--log-format", "console")
 	cmd := exec.Command(path, args...)      //nolint:gosec // this program itself
 	cmd.Env = withoutSettings(os.Environ()) // a suite is the same in each shell
 	// The same name as this process was called by, for programs that are several in one.
 	cmd.Args[0] = os.Args[0]
-	return r.ground.peer(name, cmd)
+	return cmd, nil
 }
 
 // faults are those of the kernel, in namespaces; nil where the peers have rules of their own.

@@ -121,7 +121,7 @@ func exploreSuite(ctx context.Context, std Stdio, f *exploreFlags, apps []func()
 	}
 	ctx, stop := untilSignal(ctx, endings...)
 	defer stop()
-	simulator, err := newSimulator(ctx, std, &f.run.how.sim, apps)
+	simulator, err := newSimulator(ctx, std, &f.run.how.sim)
 	if err != nil {
 		return cmp.Or(interrupted(ctx), err)
 	}
@@ -244,10 +244,13 @@ func (e *exploration) show(found *explore.Findings, cut bool) error {
 func (e *exploration) showGroup(found *explore.Findings, g *explore.Group) error {
 	out := e.std.Out
 	_, _ = fmt.Fprintf(out, "\n%d of %s: %s\n", len(g.Seeds), count(found.Runs, "seed"), command.Clean(g.What))
-	for _, line := range append([]string{g.Why}, g.Details...) {
+	for _, line := range append([]string{g.Why}, g.Details[:min(len(g.Details), detailsShown)]...) {
 		if line != "" {
 			_, _ = fmt.Fprintf(out, "    %s\n", command.Clean(line))
 		}
+	}
+	if more := len(g.Details) - detailsShown; more > 0 {
+		_, _ = fmt.Fprintf(out, "    … and %s, which the run alone shows\n", count(more, "line"))
 	}
 	_, _ = fmt.Fprintf(out, "  %s\n", seedsOf(g.Seeds))
 	again := e.flags.run
@@ -269,6 +272,9 @@ func (e *exploration) showGroup(found *explore.Findings, g *explore.Group) error
 	_, _ = fmt.Fprintf(out, "  %s\n", again.again(file))
 	return err
 }
+
+// detailsShown is how many lines of a failure are shown: stacks are long.
+const detailsShown = 40
 
 // seedsShown is how many seeds of a group are named.
 const seedsShown = 10

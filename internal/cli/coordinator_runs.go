@@ -179,7 +179,7 @@ func (s *session) once(ctx context.Context, paths []string) error {
 		return exit{exitUsage, err}
 	}
 	if s.sim == nil && s.flags.how.runner == inSim {
-		if s.sim, err = newSimulator(ctx, s.std, &s.flags.how.sim, s.apps); err != nil {
+		if s.sim, err = newSimulator(ctx, s.std, &s.flags.how.sim); err != nil {
 			return err
 		}
 	}

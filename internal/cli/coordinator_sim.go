@@ -14,10 +14,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"peerlab.example/peerlab/app"
 	"peerlab.example/peerlab/internal/report"
 	"peerlab.example/peerlab/internal/sim"
-	"peerlab.example/peerlab/internal/sim/fast"
 	"peerlab.example/peerlab/internal/sim/guest"
 	"peerlab.example/peerlab/internal/sim/host"
 	"peerlab.example/peerlab/internal/testcoord"
@@ -66,9 +64,9 @@ type simulator interface {
 }
 
 // newSimulator finds the guest, unless the simulation is fast.
-func newSimulator(ctx context.Context, std Stdio, f *simFlags, apps []func() app.App) (simulator, error) {
+func newSimulator(ctx context.Context, std Stdio, f *simFlags) (simulator, error) {
 	if f.fast {
-		return fastSimulator{apps}, nil
+		return fastSimulator{}, nil
 	}
 	cache, err := os.UserCacheDir()
 	if err != nil {
@@ -86,15 +84,6 @@ func newSimulator(ctx context.Context, std Stdio, f *simFlags, apps []func() app
 	}
 	return guestSimulator{h}, nil
 }
-
-type fastSimulator struct{ apps []func() app.App }
-
-func (s fastSimulator) run(ctx context.Context, spec *sim.Spec, text io.Writer) (*sim.Outcome, error) {
-	outcome, _, err := fast.Run(ctx, spec, s.apps, text)
-	return outcome, err
-}
-
-func (fastSimulator) close() error { return nil }
 
 type guestSimulator struct{ host *host.Host }
 

@@ -132,7 +132,7 @@ func studySuite(ctx context.Context, std Stdio, f *studyFlags, apps []func() app
 	}
 	ctx, stop := untilSignal(ctx, endings...)
 	defer stop()
-	simulator, err := newSimulator(ctx, std, &f.run.how.sim, apps)
+	simulator, err := newSimulator(ctx, std, &f.run.how.sim)
 	if err != nil {
 		return cmp.Or(interrupted(ctx), err)
 	}

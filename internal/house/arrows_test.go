@@ -36,7 +36,7 @@ var arrows = map[string][]string{
 	"internal/sim":            {"app", "internal/bootstrap", "internal/config", "internal/console", "internal/event", "internal/invariant", "internal/lab", "internal/network", "internal/node", "internal/peer", "internal/testcoord"}, // a composition root, as cli is
 	"internal/explore":        {"internal/command", "internal/sim", "internal/testcoord"},
 	"internal/study":          {"internal/predict", "internal/report", "internal/sim", "internal/testcoord"},
-	"internal/sim/fast":       {"app", "internal/invariant", "internal/sim", "internal/testcoord"},
+	"internal/sim/fast":       {"app", "internal/sim"},
 	"internal/sim/guest":      {"internal/sockaddr"},
 	"internal/sim/guest/pack": {"internal/sim/guest"},
 	"internal/sim/host":       {"internal/sim"},

@@ -19,6 +19,8 @@ const (
 	patience = 120
 	// impatience is the same when the user wants the run to end.
 	impatience = 10
+	// Farewell is after what time a simulation that was told to end has ended, or was given up.
+	Farewell = 2 * impatience * LookEvery
 )
 
 // Pulse is what moves in a simulation, as seen from outside. Any goroutine may use it.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"os"
+	"os/exec"
 	"strconv"
 	"testing"
 
@@ -18,6 +19,16 @@ import (
 	"peerlab.example/peerlab/internal/testcoord"
 )
 
+// guestMode is the argument of a test binary that is to be a guest.
+const guestMode = "guest-of-tests"
+
+func itself() (*exec.Cmd, error) {
+	path, err := os.Executable()
+	return exec.Command(path, guestMode), err
+}
+
+func apps() []func() app.App { return []func() app.App{func() app.App { return chat.New() }} }
+
 // TestTheoryAndSimulation compares what is predicted with what the shipped suite measures, in labs of two sizes. A mean of three runs may be far from that
 // of many, and theory leaves out that confirmations take time, so one may be three times the other; a formula that grows with the wrong power of
 // the number of peers, or counts in the wrong unit, is further off.
@@ -27,15 +38,13 @@ func TestTheoryAndSimulation(t *testing.T) {
 		t.Skip("simulations of many peers")
 	}
 	const file, most = "../../examples/scale/scale.lab", 3
-	apps := []func() app.App{func() app.App { return chat.New() }}
 	values := []int{10, 50}
 	figures := predicted(t, values)
 	s, err := Run(t.Context(), Config{
 		Suite: &testcoord.Suite{Name: "scale", File: file}, Param: "n", Values: values, Seed: 1, Runs: 3, Jobs: 1,
-		Spec: func(n int) (*sim.Spec, error) { return scaleOf(apps, file, n) },
+		Spec: func(n int) (*sim.Spec, error) { return scaleOf(file, n) },
 		Run: func(ctx context.Context, spec *sim.Spec) (*sim.Outcome, error) {
-			o, _, err := fast.Run(ctx, spec, apps, io.Discard)
-			return o, err
+			return fast.Run(ctx, itself, spec, io.Discard)
 		},
 		Theory: func(measure string) []report.Theory { return Theory(measure, figures) },
 	})
@@ -78,8 +87,8 @@ func predicted(t *testing.T, values []int) []predict.Figures {
 }
 
 // scaleOf is the suite with so many peers, and a short time in which nothing happens.
-func scaleOf(apps []func() app.App, file string, n int) (*sim.Spec, error) {
-	table, err := lab.Table(apps)
+func scaleOf(file string, n int) (*sim.Spec, error) {
+	table, err := lab.Table(apps())
 	if err != nil {
 		return nil, err
 	}

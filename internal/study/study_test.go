@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -16,10 +18,17 @@ import (
 	"peerlab.example/peerlab/internal/predict"
 	"peerlab.example/peerlab/internal/report"
 	"peerlab.example/peerlab/internal/sim"
+	"peerlab.example/peerlab/internal/sim/fast"
 	"peerlab.example/peerlab/internal/testcoord"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// TestMain is also the guest of simulations.
+func TestMain(m *testing.M) {
+	if slices.Contains(os.Args, guestMode) {
+		os.Exit(fast.Guest(os.Stdin, os.Stdout, os.Stderr, apps()))
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // measured is the outcome of a run of n peers: news reach peer i after i times the seed, and each sends n packets a second.
 func measured(n int, seed uint64) *sim.Outcome {

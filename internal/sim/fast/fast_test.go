@@ -5,7 +5,10 @@ import (
 	"context"
 	"errors"
 	"io"
-	"sync"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -13,24 +16,62 @@ import (
 
 	"peerlab.example/peerlab/app"
 	"peerlab.example/peerlab/internal/chat"
-	"peerlab.example/peerlab/internal/invariant"
 	"peerlab.example/peerlab/internal/sim"
 	"peerlab.example/peerlab/internal/testcoord"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-func apps() []func() app.App { return []func() app.App{func() app.App { return chat.New() }} }
+// TestMain is also the guest of the tests.
+func TestMain(m *testing.M) {
+	if slices.Contains(os.Args, guestMode) {
+		os.Exit(guestOfTests())
+	}
+	goleak.VerifyTestMain(m)
+}
 
 func spec(src string) *sim.Spec {
 	return &sim.Spec{File: "x.lab", Sources: map[string][]byte{"x.lab": []byte(src)}, Seed: 1, Gossip: "fast"}
 }
 
+// guestMode is the argument of a test binary that is to be a guest.
+const guestMode = "guest-of-tests"
+
+func itself() (*exec.Cmd, error) {
+	path, err := os.Executable()
+	return exec.Command(path, guestMode), err
+}
+
+// guestOfTests has an application that breaks, beside the chat. Whether it moves is looked at when it is known to stand still.
+func guestOfTests() int {
+	b := &brittle{never: make(chan struct{}), stuck: make(chan struct{}), ended: make(chan struct{})}
+	ticks := make(chan time.Time)
+	go func() {
+		for <-b.stuck; ; {
+			ticks <- time.Time{}
+		}
+	}()
+	in := &untilEnd{os.Stdin, b.ended}
+	return guest(in, os.Stdout, os.Stderr, []func() app.App{func() app.App { return chat.New() }, func() app.App { return b }}, ticks)
+}
+
+// untilEnd closes a channel at the end of what is read.
+type untilEnd struct {
+	io.Reader
+	ended chan struct{}
+}
+
+func (u *untilEnd) Read(b []byte) (int, error) {
+	n, err := u.Reader.Read(b)
+	if err != nil {
+		close(u.ended)
+	}
+	return n, err
+}
+
 func TestRun(t *testing.T) {
 	var out bytes.Buffer
-	o, stats, err := Run(t.Context(), spec("peers alice bob\nall init\nlab sleep 1h\nexpect all members alive = 2\n"), apps(), &out)
-	if err != nil || !o.Result.OK() || stats.Virtual.Hours() < 1 {
-		t.Errorf("%v %v\n%s", err, stats, &out)
+	o, err := Run(t.Context(), itself, spec("peers alice bob\nall init\nlab sleep 1h\nexpect all members alive = 2\n"), &out)
+	if err != nil || !o.Result.OK() || o.Log.End < time.Hour || !strings.Contains(out.String(), "PASS") {
+		t.Errorf("%v %v\n%s", err, o, &out)
 	}
 }
 
@@ -39,68 +80,23 @@ func TestStopped(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(t.Context())
 	defer cancel(nil)
 	enough := errors.New("enough")
-	out := writer(func(b []byte) {
-		if bytes.Contains(b, []byte("init")) {
-			cancel(enough)
-		}
-	})
-	o, _, err := Run(ctx, spec("peers alice bob\nall init\nlab sleep 1000h\n"), apps(), out)
+	s := spec("peers alice bob\nall init\nlab sleep 1000h\n")
+	s.Observer = atStep{text: "lab sleep 1000h", do: func() { cancel(enough) }}
+	o, err := Run(ctx, itself, s, io.Discard)
 	if !errors.Is(err, enough) || o == nil || !o.Result.Interrupted {
 		t.Error(o, err)
 	}
 }
 
-// TestObserved checks that one outside is told, and may wait for it on what it makes itself.
-func TestObserved(t *testing.T) {
-	s := spec("peers alice bob\nall init\nlab kill bob\n")
-	seen := &watcher{more: make(chan struct{})}
-	s.Observer = seen
-	ended := make(chan struct{})
-	var told int
-	go func() { // outside of all bubbles
-		defer close(ended)
-		for told < 10 {
-			seen.mu.Lock()
-			told = seen.told
-			more := seen.more
-			seen.mu.Unlock()
-			if told < 10 {
-				<-more
-			}
-		}
-	}()
-	if _, _, err := Run(t.Context(), s, apps(), io.Discard); err != nil {
-		t.Error(err)
-	}
-	<-ended
-	if seen.steps != 4 || seen.lives != 4 || seen.runs != 1 {
-		t.Errorf("%+v", seen)
+// atStep does something when a step begins.
+type atStep struct {
+	testcoord.Nobody
+	text string
+	do   func()
+}
+
+func (a atStep) StepBegins(s testcoord.StepRecord) {
+	if s.Text == a.text {
+		a.do()
 	}
 }
-
-// watcher counts what it is told.
-type watcher struct {
-	mu                       sync.Mutex
-	told, runs, lives, steps int
-	more                     chan struct{}
-}
-
-func (w *watcher) count(to *int) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	*to++
-	w.told++
-	close(w.more)
-	w.more = make(chan struct{})
-}
-
-func (w *watcher) RunBegins(time.Time)             { w.count(&w.runs) }
-func (w *watcher) LifeBegins(invariant.Life)       { w.count(&w.lives) }
-func (w *watcher) LifeEnds(invariant.Life)         { w.count(&w.lives) }
-func (w *watcher) EventTaken(invariant.Entry)      { w.count(new(int)) }
-func (w *watcher) StepBegins(testcoord.StepRecord) { w.count(&w.steps) }
-func (w *watcher) StepEnds(testcoord.StepRecord)   { w.count(&w.steps) }
-
-type writer func([]byte)
-
-func (w writer) Write(b []byte) (int, error) { w(b); return len(b), nil }
