@@ -53,9 +53,9 @@ func newConsole(std Stdio) *cobra.Command {
 		f.consoleLook.fill(v)
 		return nil
 	})
-	cmd.Flags().StringVarP(&f.exec, "exec", "e", "", "run these commands, separated by ;, and end")
+	cmd.Flags().StringVarP(&f.exec, "exec", "e", "", "run these commands, separated by ; or line ends, and end")
 	cmd.Flags().StringVarP(&f.file, "file", "f", "", "run the commands in this file, and end")
-	cmd.MarkFlagsMutuallyExclusive("exec", "file")
+	exclusive(cmd, "exec", "file")
 	return cmd
 }
 

@@ -155,7 +155,7 @@ func runArgs(f *runFlags, suite *testcoord.Suite, bootstrap, coordinator string)
 // securityArgs are the flags by which a peer speaks to servers that are protected so.
 func securityArgs(s node.SecurityConfig) []string {
 	var args []string
-	for _, one := range [][2]string{{"--token-file", s.TokenFile}, {"--tls-cert", s.CertFile}, {"--tls-key", s.KeyFile}, {"--tls-ca", s.CAFile}} {
+	for _, one := range [][2]string{{"--token-file", s.TokenFile}, {"--tls-cert", s.CertFile}, {"--tls-key", s.KeyFile}, {"--tls-ca", s.CAFile}, {"--tls-ca-key", s.CAKeyFile}} {
 		if one[1] != "" {
 			args = append(args, one[0], one[1])
 		}

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"os"
 	"runtime"
@@ -134,7 +133,7 @@ func newCoordinatorFmt(std Stdio) *cobra.Command {
 	}
 	cmd.Flags().BoolVarP(&write, "write", "w", false, "change the files")
 	cmd.Flags().BoolVar(&check, "check", false, "name the files that would change, and fail if there are any")
-	cmd.MarkFlagsMutuallyExclusive("write", "check")
+	exclusive(cmd, "write", "check")
 	return cmd
 }
 
@@ -151,25 +150,11 @@ func formatFile(std Stdio, file string, write, check bool) (changed bool, err er
 		_, err = fmt.Fprintln(std.Out, file)
 	case check || write && !changed:
 	case write:
-		err = replaceFile(file, formatted)
+		if err = replaceFile(file, formatted); err != nil {
+			err = fmt.Errorf("format %s: %w", file, systemSays(err))
+		}
 	default:
 		_, err = std.Out.Write(formatted)
 	}
 	return changed, err
-}
-
-// replaceFile puts new content in place of a file, in full or not at all, with the same permissions.
-func replaceFile(file string, content []byte) error {
-	info, err := os.Stat(file)
-	if err != nil {
-		return fmt.Errorf("format: %w", err)
-	}
-	next := file + ".new"
-	if err := os.WriteFile(next, content, info.Mode().Perm()); err != nil {
-		return fmt.Errorf("format: %w", err)
-	}
-	if err := os.Rename(next, file); err != nil {
-		return errors.Join(fmt.Errorf("format: %w", err), os.Remove(next))
-	}
-	return nil
 }

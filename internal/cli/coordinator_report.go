@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"time"
 
@@ -32,13 +31,14 @@ func (f *reportFlags) add(cmd *cobra.Command) {
 	flags.StringVar(&f.dir, "report", "", "folder for all that is known of a run: report.html, junit.xml, report.tap, run.json, events.jsonl; of several runs, a folder in it each, and index.html, which lists them")
 	flags.StringVar(&f.junit, "junit", "", "file for all runs as JUnit XML")
 	flags.StringVar(&f.tap, "tap", "", "file for all runs as TAP")
-	flags.StringVar(&f.json, "json", "", "file for the event log of a run as JSON lines")
+	flags.StringVar(&f.json, "json", "", "file for the event log of a run as JSON lines; of several, each line says in \"run\" which one it is of")
 }
 
 // reports collects what is to be written when all runs are over.
 type reports struct {
 	flags reportFlags
 	runs  []*report.Run
+	names []string // of runs; empty when there is only one
 
 	index   report.Index
 	listed  int       // how many runs are in it
@@ -52,7 +52,7 @@ const indexEvery = time.Second
 // there are several, else empty; title tells it from others.
 func (r *reports) add(run *report.Run, dir, title string) error {
 	if r.flags.junit != "" || r.flags.tap != "" || r.flags.json != "" {
-		r.runs = append(r.runs, run)
+		r.runs, r.names = append(r.runs, run), append(r.names, dir)
 	}
 	if r.flags.dir == "" {
 		return nil
@@ -92,18 +92,31 @@ func (r *reports) write() error {
 		r.writeIndex(),
 		writeTo("--junit", r.flags.junit, func(w io.Writer) error { return report.WriteJUnit(w, r.runs...) }),
 		writeTo("--tap", r.flags.tap, func(w io.Writer) error { return report.WriteTAP(w, r.runs...) }),
-		writeTo("--json", r.flags.json, func(w io.Writer) error {
-			for _, run := range r.runs {
-				if err := report.WriteEvents(w, run.Events); err != nil {
-					return err
-				}
-			}
-			return nil
-		}),
+		writeTo("--json", r.flags.json, r.writeEvents),
 	)
 }
 
-// writeTo writes a file, in full or not at all.
+// writeEvents writes the events of all runs. Those of several have the run's name before all else in each line, since time and numbers
+// begin anew in each.
+func (r *reports) writeEvents(w io.Writer) error {
+	for i, run := range r.runs {
+		var events bytes.Buffer
+		if err := report.WriteEvents(&events, run.Events); err != nil {
+			return err
+		}
+		for line := range bytes.Lines(events.Bytes()) {
+			if r.names[i] != "" {
+				line = append(fmt.Appendf(nil, `{"run":%q,`, r.names[i]), line[1:]...) // the name has no character that JSON escapes
+			}
+			if _, err := w.Write(line); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// writeTo writes a file as replaceFile does.
 func writeTo(flag, path string, write func(io.Writer) error) error {
 	if path == "" {
 		return nil
@@ -111,10 +124,7 @@ func writeTo(flag, path string, write func(io.Writer) error) error {
 	var b bytes.Buffer
 	err := write(&b)
 	if err == nil {
-		err = os.WriteFile(path+".new", b.Bytes(), 0o600)
-	}
-	if err == nil {
-		err = os.Rename(path+".new", path)
+		err = replaceFile(path, b.Bytes())
 	}
 	if err != nil {
 		return fmt.Errorf("%s %s: %w", flag, path, systemSays(err))
@@ -221,31 +231,11 @@ func invariantsOf(inv testcoord.InvariantRecord) []report.Invariant {
 	return out
 }
 
-// alignedEvents puts the events of each life on one axis. Those that the coordinator noted itself have no clock of a peer,
-// and stay where they are. What one life logged stays in its order.
+// alignedEvents are the events of a run on one axis, in order.
 func alignedEvents(log invariant.Log) []report.Event {
-	type life struct {
-		peer string
-		n    int
-	}
-	lives := map[life][]report.Event{}
-	var order []life
 	var out []report.Event
-	for _, e := range log.Entries {
-		event := report.Event{At: e.At, Life: e.Life, Event: e.Event}
-		if e.Event.GetSeq() == 0 {
-			out = append(out, event)
-			continue
-		}
-		l := life{e.Peer, e.Life}
-		if lives[l] == nil {
-			order = append(order, l)
-		}
-		lives[l] = append(lives[l], event)
-	}
-	for _, l := range order {
-		report.Align(lives[l])
-		out = append(out, lives[l]...)
+	for _, e := range log.Aligned() {
+		out = append(out, report.Event{At: e.At, Life: e.Life, Event: e.Event})
 	}
 	return report.InOrder(out)
 }

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -30,11 +31,19 @@ func (f *reportFlags) check() error {
 
 // checkFile reports whether a file can be written.
 func checkFile(flag, path string) error {
-	if info, err := os.Stat(path); err == nil && info.IsDir() {
+	switch info, err := os.Stat(path); {
+	case err != nil: // it is made, if its folder is there
+	case info.IsDir():
 		return fmt.Errorf("%s %s: that is a folder", flag, path)
+	case !info.Mode().IsRegular() || ownOutput(info) != nil:
+		return nil // it is written to, and to open it now would end who reads it
 	}
-	if err := tryFolder(filepath.Dir(path)); err != nil {
-		return fmt.Errorf("%s %s: folder %s: %w", flag, path, filepath.Dir(path), systemSays(err))
+	real, err := behindLinks(path)
+	if err == nil {
+		err = tryFolder(filepath.Dir(real))
+	}
+	if err != nil {
+		return fmt.Errorf("%s %s: folder %s: %w", flag, path, filepath.Dir(cmp.Or(real, path)), systemSays(err))
 	}
 	return nil
 }

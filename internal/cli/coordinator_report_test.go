@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"peerlab.example/peerlab/internal/invariant"
+	"peerlab.example/peerlab/internal/report"
 	eventv1 "peerlab.example/peerlab/proto/peerlab/event/v1"
 )
 
@@ -27,6 +29,44 @@ func TestEventsOfAPeerStayInItsOrder(t *testing.T) {
 	}
 	if got, want := strings.Join(got, " "), "1@11/0 2@41/0 3@41/0 4@41/0 8@100/1 9@110/1"; got != want {
 		t.Errorf("got %s, want %s", got, want)
+	}
+}
+
+// TestEventsOfSeveralRuns tells in each line which run it is of, and in the file of one run as little as ever. Who reads events reads both.
+func TestEventsOfSeveralRuns(t *testing.T) {
+	t.Parallel()
+	run := func(seqs ...uint64) *report.Run {
+		r := &report.Run{}
+		for _, seq := range seqs {
+			r.Events = append(r.Events, report.Event{At: 7, Event: &eventv1.Event{Node: "alice", Seq: seq}})
+		}
+		return r
+	}
+	for _, tt := range []struct {
+		names []string
+		want  string
+	}{
+		{[]string{""}, `{"atNs":7,"seq":"1","node":"alice"}` + "\n" + `{"atNs":7,"seq":"2","node":"alice"}` + "\n"},
+		{[]string{"a-1", "a-2", "b_2-1"}, `{"run":"a-1","atNs":7,"seq":"1","node":"alice"}` + "\n" + `{"run":"a-1","atNs":7,"seq":"2","node":"alice"}` + "\n" +
+			`{"run":"b_2-1","atNs":7,"seq":"1","node":"alice"}` + "\n"},
+	} {
+		file := filepath.Join(t.TempDir(), "events.jsonl")
+		r := reports{flags: reportFlags{json: file}}
+		for i, one := range []*report.Run{run(1, 2), run(), run(1)}[:len(tt.names)] {
+			if err := r.add(one, tt.names[i], "title"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := r.write(); err != nil {
+			t.Fatal(err)
+		}
+		got, err := os.ReadFile(file)
+		if err != nil || string(got) != tt.want {
+			t.Errorf("%s (%v), want\n%s", got, err, tt.want)
+		}
+		if events, err := report.ReadEvents(bytes.NewReader(got)); err != nil || len(events) != strings.Count(tt.want, "\n") || events[0].At != 7 {
+			t.Errorf("read as %v (%v)", events, err)
+		}
 	}
 }
 

@@ -364,7 +364,7 @@ func makeLogs(dir string) error {
 		return nil
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return fmt.Errorf("--logs: %w", err)
+		return exit{exitUsage, fmt.Errorf("--logs: %w", err)}
 	}
 	return nil
 }

@@ -32,7 +32,7 @@ type simFlags struct {
 func (f *simFlags) add(cmd *cobra.Command) {
 	f.addPlace(cmd, "with --runner sim, ")
 	cmd.Flags().BoolVar(&f.verify, "verify", false, "with --runner sim, run each suite twice, and fail if anything is not the same")
-	cmd.MarkFlagsMutuallyExclusive("fast", "verify")
+	exclusive(cmd, "fast", "verify")
 }
 
 // addPlace adds the flags that say what a simulation is like.
@@ -41,7 +41,7 @@ func (f *simFlags) addPlace(cmd *cobra.Command, when string) {
 	flags.StringVar(&f.latency, "latency", sim.DefaultProfile, when+"how far away peers are: "+strings.Join(sim.Profiles(), ", "))
 	flags.BoolVar(&f.fast, "fast", false, when+"much faster and not repeatable: for labs of hundreds of peers")
 	flags.StringVar(&f.guest, "guest", "", when+"file of the guest; without it that of this program, which is built when it is first wanted")
-	cmd.MarkFlagsMutuallyExclusive("fast", "guest")
+	exclusive(cmd, "fast", "guest")
 }
 
 // check refuses flags that are for another runner.

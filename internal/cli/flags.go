@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -84,6 +85,26 @@ func isTerminal(w any) bool {
 
 // wantColor follows https://no-color.org.
 func wantColor() bool { return os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb" }
+
+// exclusive refuses flags that exclude each other, before the command runs.
+func exclusive(cmd *cobra.Command, names ...string) {
+	before := cmd.PreRunE
+	cmd.PreRunE = func(cmd *cobra.Command, args []string) error {
+		var set []string
+		for _, name := range names {
+			if cmd.Flags().Changed(name) {
+				set = append(set, "--"+name)
+			}
+		}
+		if len(set) > 1 {
+			return exit{exitUsage, fmt.Errorf("%s exclude each other", strings.Join(set, " and "))}
+		}
+		if before != nil {
+			return before(cmd, args)
+		}
+		return nil
+	}
+}
 
 // stateDir is the folder of peerlab in the user's state directory (XDG Base Directory Specification).
 func stateDir() (string, error) {

@@ -13,6 +13,7 @@ import (
 
 	"peerlab.example/peerlab/app"
 	"peerlab.example/peerlab/internal/bootstrap"
+	"peerlab.example/peerlab/internal/config"
 	"peerlab.example/peerlab/internal/console"
 	"peerlab.example/peerlab/internal/console/term"
 	"peerlab.example/peerlab/internal/event"
@@ -120,20 +121,25 @@ func (l *peerProcess) dialBootstrap(addr string) (bootstrapv1.BootstrapServiceCl
 	return bootstrap.NewClient(conn, bootstrap.ClientOptions{Timeout: 2 * time.Second}), nil
 }
 
-// memory remembers members between starts. In a run of a coordinator, it does so only where the coordinator has said it should.
+// memory remembers members between starts. In a run of a coordinator, it does so only where the coordinator has said it should. A peer
+// without a name of its own has another one at the next start, and remembers nothing; nor does one that may not write where nobody has told
+// it to.
 func (l *peerProcess) memory(cfg peer.Config) (peer.Memory, error) {
-	dir := l.flags.memory
-	switch {
-	case dir != "":
-	case l.flags.coordinator != "":
+	if dir := l.flags.memory; dir != "" {
+		return newFileMemory(dir, cfg.Group, cfg.Name)
+	}
+	if l.flags.coordinator != "" || l.flags.settings.values.Value("name").Layer == config.Default {
 		return nil, nil
-	default:
-		var err error
-		if dir, err = stateDir(); err != nil {
-			return nil, err
+	}
+	dir, err := stateDir()
+	if err == nil {
+		var memory peer.Memory
+		if memory, err = newFileMemory(dir, cfg.Group, cfg.Name); err == nil {
+			return memory, nil
 		}
 	}
-	return newFileMemory(dir, cfg.Group, cfg.Name)
+	l.log.Warn().Err(err).Msg("members are not remembered for the next start; --memory names another folder")
+	return nil, nil
 }
 
 // run gives the peer its work, and returns when that is done.

@@ -17,13 +17,14 @@ type fileMemory struct {
 	mu   sync.Mutex
 }
 
-// newFileMemory keeps the addresses of one group as known by the peer of that name.
+// newFileMemory keeps the addresses of one group as known by the peer of that name. The comma is no character of an escaped name, so no two
+// share a file.
 func newFileMemory(dir, group, name string) (*fileMemory, error) {
 	dir = filepath.Join(dir, "members")
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("remembered members: %w", err)
 	}
-	return &fileMemory{path: filepath.Join(dir, fmt.Sprintf("%s-%s.json", url.PathEscape(group), url.PathEscape(name)))}, nil
+	return &fileMemory{path: filepath.Join(dir, url.PathEscape(group)+","+url.PathEscape(name)+".json")}, nil
 }
 
 // Load returns nothing when nothing was saved.

@@ -59,13 +59,13 @@ func newPeer(std Stdio, apps []func() app.App) *cobra.Command {
 	f.settings.addFile(cmd)
 	fs := cmd.Flags()
 	fs.Var(&tuneFlag{settings: f.settings}, "tune", "change one timing of the profile, such as probe-interval=200ms, which is the same as --probe-interval 200ms; may be repeated")
-	fs.StringVarP(&f.exec, "exec", "e", "", "run these commands, separated by ;, and end")
+	fs.StringVarP(&f.exec, "exec", "e", "", "run these commands, separated by ; or line ends, and end")
 	fs.StringVarP(&f.file, "file", "f", "", "run the commands in this file, and end")
 	fs.StringVar(&f.coordinator, "coordinator", "", "host:port of a coordinator that gives the commands")
 	fs.DurationVar(&f.coordinatorTimeout, "coordinator-timeout", 0, "wait so long for a coordinator that is not there yet, or is between two runs")
 	fs.Uint64Var(&f.seed, "seed", 0, "what the chance of faults is made of (default another one each time)")
 	fs.StringVar(&f.memory, "memory", "", "folder in which addresses of members are kept from one start to the next (default the user's state directory; with --coordinator nowhere)")
-	cmd.MarkFlagsMutuallyExclusive("exec", "file", "coordinator", "no-console")
+	exclusive(cmd, "exec", "file", "coordinator", "no-console")
 	return cmd
 }
 

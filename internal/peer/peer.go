@@ -58,7 +58,7 @@ type Deps struct {
 	Apps []app.App
 	// Print shows a line to the user, above a live prompt. It must not block.
 	Print func(line string)
-	// Memory remembers addresses between starts; may be nil.
+	// Memory remembers addresses between starts; nil remembers them for this one.
 	Memory Memory
 	// NameTaken is told when an older live member of the same name is found after the start: two peers that
 	// started at once, or met when a split healed. The peer should leave. It must not block. May be nil.
@@ -102,6 +102,7 @@ type Peer struct {
 	joined  bool                // guarded by mu; the members of the roster were joined
 	keeper  *keeper             // guarded by mu; nil before the first contact with the service
 	roster  *bootstrapv1.Roster // guarded by mu; as last seen, nil before
+	known   []string            // guarded by mu; the addresses that are remembered
 
 	news   chan struct{} // has room for one; there may be other addresses to remember
 	saving sync.Mutex    // held while Memory is given some
@@ -161,12 +162,11 @@ func (p *Peer) Start(ctx context.Context) error {
 		return fmt.Errorf("peer %s: %w", p.cfg.Name, err)
 	}
 	p.server.SetServing(true)
-	if p.deps.Memory != nil {
-		p.group.Go(func() error {
-			p.rememberNews()
-			return nil
-		})
-	}
+	p.recall()
+	p.group.Go(func() error {
+		p.rememberNews()
+		return nil
+	})
 	return nil
 }
 

@@ -13,17 +13,26 @@ const (
 	rememberMost  = time.Second
 )
 
-// remembered are the addresses of an earlier start, without this peer's own.
-func (p *Peer) remembered() []string {
+// recall reads what an earlier start has kept.
+func (p *Peer) recall() {
 	if p.deps.Memory == nil {
-		return nil
+		return
 	}
 	addrs, err := p.deps.Memory.Load()
 	if err != nil {
 		p.log.Warn().Err(err).Msg("remembered addresses not read")
 	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.known = addrs
+}
+
+// remembered are the addresses of this start or of an earlier one, without this peer's own.
+func (p *Peer) remembered() []string {
 	m := p.membership()
-	return slices.DeleteFunc(addrs, func(a string) bool { return m != nil && a == m.Addr() })
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.DeleteFunc(slices.Clone(p.known), func(a string) bool { return m != nil && a == m.Addr() })
 }
 
 // remember has the addresses kept soon that are known then. It does not wait for the disk: membership tells of changes
@@ -59,9 +68,6 @@ func (p *Peer) rememberNews() {
 // rememberNow keeps the addresses of the roster and of the oldest live members for the next start; as long as this start has met nobody,
 // those of the last one stay.
 func (p *Peer) rememberNow() {
-	if p.deps.Memory == nil {
-		return
-	}
 	p.saving.Lock()
 	defer p.saving.Unlock()
 	var met []string
@@ -76,6 +82,12 @@ func (p *Peer) rememberNow() {
 	addrs := toRemember(p.rosterAddrs(), met)
 	// Nothing is forgotten when nobody is there: the last one of a group may be back before the others.
 	if len(addrs) == 0 || slices.Equal(addrs, p.saved) {
+		return
+	}
+	p.mu.Lock()
+	p.known = addrs
+	p.mu.Unlock()
+	if p.deps.Memory == nil {
 		return
 	}
 	if err := p.deps.Memory.Save(addrs); err != nil {

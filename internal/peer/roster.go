@@ -49,7 +49,7 @@ func (p *Peer) bootstrapJoin(ctx context.Context, say Progress) error {
 			return nil
 		}
 		if known := p.remembered(); len(known) > 0 && !p.isJoined() && unreachable(err) {
-			say("bootstrap service %s is not reachable; using %d remembered addresses", p.cfg.BootstrapAddr, len(known))
+			say("bootstrap service %s is not reachable (%s); using %d remembered addresses", p.cfg.BootstrapAddr, reason(err), len(known))
 			p.keep(self, nil, false) // and join when the service is back
 			return nil
 		}

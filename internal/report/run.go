@@ -194,22 +194,6 @@ type Event struct {
 	*eventv1.Event
 }
 
-// Align puts the events of one life on the run's axis. Each comes with the time At which it arrived there. Streams
-// delay events by different times, so those are replaced: by the peer's own monotonic clock, shifted so far that the event that was
-// delayed least is not moved. What remains wrong is that least delay, which is the same for all events of the life.
-func Align(events []Event) {
-	shift := time.Duration(math.MaxInt64)
-	for _, e := range events {
-		if e.GetMonoNs() == 0 {
-			return // it has no such clock
-		}
-		shift = min(shift, e.At-time.Duration(e.GetMonoNs()))
-	}
-	for i := range events {
-		events[i].At = time.Duration(events[i].GetMonoNs()) + shift
-	}
-}
-
 // OK reports whether the run passed.
 func (r *Run) OK() bool { return !r.Interrupted && r.Count().Failed == 0 }
 

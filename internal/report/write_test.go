@@ -99,21 +99,6 @@ func TestReadSaysWhatIsWrong(t *testing.T) {
 	}
 }
 
-func TestAlign(t *testing.T) {
-	t.Parallel()
-	event := func(arrived, mono time.Duration) Event {
-		return Event{At: arrived, Event: &eventv1.Event{MonoNs: int64(mono)}}
-	}
-	// The first two were delayed by a burst, the third by least.
-	events := []Event{event(900*ms, 100*ms), event(900*ms, 300*ms), event(901*ms, 400*ms), event(1100*ms, 590*ms)}
-	Align(events)
-	for i, want := range []time.Duration{601 * ms, 801 * ms, 901 * ms, 1091 * ms} {
-		if events[i].At != want {
-			t.Errorf("event %d is at %s, want %s", i, events[i].At, want)
-		}
-	}
-}
-
 func TestMeasure(t *testing.T) {
 	t.Parallel()
 	var values []MeasureValue

@@ -4,10 +4,12 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"math"
 	"slices"
 	"time"
 
 	"peerlab.example/peerlab/internal/command"
+	"peerlab.example/peerlab/internal/invariant"
 )
 
 // MeasureRecord is a measure and what was taken for it.
@@ -73,7 +75,8 @@ func (m MeasureRecord) String() string {
 }
 
 // measured takes a measure from what is known so far. At each peer, a duration goes from the first event of the one kind since the last
-// duration to the next of the other kind. Where a peer itself never logs the first, it is the one that any peer logged.
+// duration to the next of the other kind. Where a peer itself never logs the first, it is the one that any peer logged, and may seem to
+// be a little later than what came of it.
 func (c *Coordinator) measured(m Measure) MeasureRecord {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -85,40 +88,44 @@ func (c *Coordinator) measured(m Measure) MeasureRecord {
 	if m.by.all {
 		names = c.suite.Peers
 	}
-	var anywhere []time.Time
-	for _, p := range c.peers {
-		anywhere = append(anywhere, times(p, m.from)...)
-	}
-	slices.SortFunc(anywhere, time.Time.Compare)
-	for _, name := range names {
-		begins := times(c.peers[name], m.from)
-		if len(begins) == 0 {
-			begins = anywhere
+	log, _ := c.known()
+	begins, ends := map[string][]time.Duration{}, map[string][]time.Duration{}
+	var anywhere []time.Duration
+	for _, e := range log.Aligned() {
+		if m.from.holds(e.Event) {
+			begins[e.Peer] = append(begins[e.Peer], e.At)
+			anywhere = append(anywhere, e.At)
 		}
-		var last time.Time
-		for _, end := range times(c.peers[name], m.to) {
-			i := slices.IndexFunc(begins, func(t time.Time) bool { return t.After(last) || last.IsZero() })
-			if i < 0 {
-				break
-			}
-			if begins = begins[i:]; begins[0].After(end) {
-				continue
-			}
-			out.Samples = append(out.Samples, Sample{Peer: name, From: begins[0].Sub(c.start), To: end.Sub(c.start)})
-			last, begins = end, begins[1:]
+		if m.to.holds(e.Event) {
+			ends[e.Peer] = append(ends[e.Peer], e.At)
+		}
+	}
+	slices.Sort(anywhere)
+	for _, name := range names {
+		if len(begins[name]) > 0 {
+			out.Samples = append(out.Samples, pairs(name, begins[name], ends[name], 0)...)
+		} else {
+			out.Samples = append(out.Samples, pairs(name, anywhere, ends[name], invariant.Skew)...)
 		}
 	}
 	slices.SortStableFunc(out.Samples, func(a, b Sample) int { return cmp.Compare(a.To, b.To) })
 	return out
 }
 
-// times are when a peer logged such events.
-func times(p *peer, what eventCount) []time.Time {
-	var out []time.Time
-	for _, e := range p.log {
-		if what.holds(e.Event) {
-			out = append(out, e.at)
+// pairs are the durations at a peer. One that begins later than it ends, by no more than skew, took no time.
+func pairs(peer string, begins, ends []time.Duration, skew time.Duration) []Sample {
+	var out []Sample
+	last := time.Duration(math.MinInt64)
+	for _, end := range ends {
+		i := slices.IndexFunc(begins, func(t time.Duration) bool { return t > last })
+		if i < 0 {
+			break
 		}
+		if begins = begins[i:]; begins[0] > end+skew {
+			continue
+		}
+		out = append(out, Sample{Peer: peer, From: min(begins[0], end), To: end})
+		last, begins = end, begins[1:]
 	}
 	return out
 }

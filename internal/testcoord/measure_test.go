@@ -3,6 +3,10 @@ package testcoord
 import (
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	eventv1 "peerlab.example/peerlab/proto/peerlab/event/v1"
 )
 
 func TestMeasure(t *testing.T) {
@@ -32,6 +36,40 @@ expect measure never min > 1s
 		t.Errorf("%+v", got)
 	}
 	wantOutput(t, l, "max is 1s", "seen    late  p50 1s  p95 1s  max 1s  of 1", "nothing was measured so far", "measure talk  p50 2s", "measure never  nothing was measured")
+}
+
+// TestMeasureAcrossPeers has events that arrive later than what came of them, since the stream of one peer was slow.
+func TestMeasureAcrossPeers(t *testing.T) {
+	t.Parallel()
+	suite, err := Parse("x.lab", []byte("peers alice bob\nmeasure delivery from sent to message by bob\nalice noop\n"), fakeTable(nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const ms = time.Millisecond
+	start := time.Now()
+	event := func(arrived, mono time.Duration, e *eventv1.Event) entry {
+		e.MonoNs = int64(mono)
+		return entry{Event: e, at: start.Add(arrived)}
+	}
+	sent := func(arrived, mono time.Duration) entry {
+		return event(arrived, mono, &eventv1.Event{What: &eventv1.Event_Sent{Sent: &eventv1.Message{}}})
+	}
+	message := func(arrived, mono time.Duration) entry {
+		return event(arrived, mono, &eventv1.Event{What: &eventv1.Event_Message{Message: &eventv1.Message{}}})
+	}
+	c := &Coordinator{suite: suite, start: start, peers: map[string]*peer{
+		"alice": {name: "alice", log: []entry{sent(1040*ms, 1000*ms), sent(2001*ms, 2000*ms), sent(3001*ms, 3000*ms)}},
+		"bob":   {name: "bob", log: []entry{message(1021*ms, 520*ms), message(2003*ms, 1502*ms), message(3000*ms, 2499*ms)}},
+	}}
+	got := c.measured(suite.Measures[0]).Samples
+	want := []Sample{
+		{Peer: "bob", From: 1001 * ms, To: 1021 * ms},
+		{Peer: "bob", From: 2001 * ms, To: 2003 * ms},
+		{Peer: "bob", From: 3000 * ms, To: 3000 * ms}, // the clocks are not quite aligned
+	}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Error(d)
+	}
 }
 
 func TestQuantile(t *testing.T) {

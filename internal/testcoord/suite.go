@@ -37,15 +37,17 @@ type Suite struct {
 	grammar *parser // reads lines with variables when these have their values
 }
 
-// Lines counts the steps of the suite, with those in blocks and without the blocks.
+// Lines counts the steps of the suite, with those in blocks and without the blocks and the headings.
 func (s *Suite) Lines() int { return countLines(s.Steps) + countLines(s.Cleanup) }
 
 func countLines(steps []*Step) int {
 	n := 0
 	for _, s := range steps {
-		if s.block {
+		_, heading := s.act.(section)
+		switch {
+		case s.block:
 			n += countLines(s.Body)
-		} else {
+		case !heading:
 			n++
 		}
 	}
