@@ -230,8 +230,18 @@ func TestPacketBandwidth(t *testing.T) {
 				l.t.Fatalf("packet %d came after %s, want %s", a.n, a.after, want)
 			}
 		}
-		if status.Links[0].Lost != uint64(200-len(got)) {
+		if status.Links[0].Hits != 200 || status.Links[0].Lost != uint64(200-len(got)) {
 			l.t.Errorf("counted %+v", status.Links)
+		}
+	})
+}
+
+// A packet that finds the link free is late, too.
+func TestPacketBandwidthOfOne(t *testing.T) {
+	inFaultLab(t, func(l *faultLab) {
+		got, status := l.exchange("bandwidth 100KB/s", 1, 1000, 0)
+		if len(got) != 1 || got[0].after != 10*time.Millisecond || len(status.Links) != 1 || status.Links[0].Hits != 1 || status.Links[0].Lost != 0 {
+			l.t.Errorf("%v came, counted %+v", got, status.Links)
 		}
 	})
 }

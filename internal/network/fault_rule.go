@@ -212,10 +212,10 @@ func (a *activeRule) pace(l link, d direction, n, limit int) (passed time.Time, 
 	if limit > 0 && start.Sub(now).Seconds()*float64(a.BytesPerSecond) > float64(limit) {
 		return time.Time{}, false
 	}
-	if start.After(now) {
-		s.hits++ // who finds the line free is not held up
-	}
 	s.free = start.Add(time.Duration(float64(n) / float64(a.BytesPerSecond) * float64(time.Second)))
+	if s.free.After(now) {
+		s.hits++ // who finds the line free is held up as well, for as long as it takes to pass
+	}
 	return s.free, true
 }
 

@@ -249,6 +249,27 @@ func TestStreamBandwidthIsThatOfTheLink(t *testing.T) {
 	})
 }
 
+// What finds the link free is late by its own length, and is counted as what had to wait behind others.
+func TestStreamBandwidthIsCounted(t *testing.T) {
+	inFaultLab(t, func(l *faultLab) {
+		f := l.at(alice)
+		near, far := l.conns(f)
+		set(l.t, f, "bandwidth 1KB/s alice | bob on rpc as slow")
+		set(l.t, f, "bandwidth 1KB/s alice | carol on rpc as another")
+		if took := passes(l.t, near, far, noise(1000), 1000, nil); took != time.Second {
+			l.t.Errorf("1000 bytes at 1 KB/s took %s", took)
+		}
+		for _, s := range f.List() {
+			switch {
+			case s.Rule.ID == "another" && len(s.Links) == 0:
+			case s.Rule.ID == "slow" && len(s.Links) == 1 && s.Links[0] == FaultHits{From: "alice", To: "bob", Hits: 1}:
+			default:
+				l.t.Errorf("counted of %s: %+v", s.Rule.ID, s.Links)
+			}
+		}
+	})
+}
+
 func TestStreamLossIsLateness(t *testing.T) {
 	inFaultLab(t, func(l *faultLab) {
 		f := l.at(alice)

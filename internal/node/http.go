@@ -1,6 +1,7 @@
 package node
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -12,6 +13,7 @@ import (
 	"net/url"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/rs/zerolog"
 
@@ -56,7 +58,7 @@ func StartHTTP(ctx context.Context, n network.Network, s *Security, flag, addr s
 		ReadTimeout:       httpReadTimeout,
 		IdleTimeout:       httpIdleTimeout,
 		MaxHeaderBytes:    httpMaxHeader,
-		ErrorLog:          log.New(l.With().Str("component", "http").Logger(), "", 0),
+		ErrorLog:          log.New(httpLog{l.With().Str("component", "http").Logger()}, "", 0),
 	}}
 	go func() {
 		err := out.server.Serve(served)
@@ -67,6 +69,35 @@ func StartHTTP(ctx context.Context, n network.Network, s *Security, flag, addr s
 	}()
 	l.Debug().Stringer("addr", listener.Addr()).Msg("http serves")
 	return out, nil
+}
+
+// httpLog gives a level to what http.Server says.
+type httpLog struct{ log zerolog.Logger }
+
+// Write takes one line; a panic has its stack below. What a client alone can bring about, as a handshake that it breaks off, is for who
+// looks for it: whoever reaches the port could fill the log with it.
+func (w httpLog) Write(line []byte) (int, error) {
+	text, stack, panicked := strings.Cut(string(bytes.TrimSpace(line)), "\ngoroutine ")
+	var event *zerolog.Event
+	switch {
+	case panicked:
+		event = w.log.Error().Str("stack", "goroutine "+stack)
+	case strings.HasPrefix(text, "http: TLS handshake error"), strings.HasPrefix(text, "http: URL query contains semicolon"),
+		strings.HasPrefix(text, "http2: "), strings.HasPrefix(text, "timeout waiting for "): // SETTINGS and PING of HTTP/2
+		event = w.log.Debug()
+	default:
+		event = w.log.Warn()
+	}
+	event.Msg(strings.Map(printable, text))
+	return len(line), nil
+}
+
+// printable drops what could steer a terminal.
+func printable(r rune) rune {
+	if !unicode.IsPrint(r) {
+		return -1
+	}
+	return r
 }
 
 // Addr is host:port of the listener.

@@ -7,7 +7,6 @@ package bolt
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"iter"
 	"os"
@@ -16,17 +15,10 @@ import (
 	"sync/atomic"
 	"time"
 
-	"go.etcd.io/bbolt"
-	bbolterrors "go.etcd.io/bbolt/errors"
-
 	"peerlab.example/peerlab/internal/bootstrap"
 	"peerlab.example/peerlab/internal/bootstrap/store/snapshot"
 	bootstrapv1 "peerlab.example/peerlab/proto/peerlab/bootstrap/v1"
 )
-
-// lockTimeout is how long Open waits for another process to let go of the file; a
-// predecessor that was told to end does so within it.
-const lockTimeout = time.Second
 
 // Store implements bootstrap.Store and bootstrap.Updater.
 type Store struct {
@@ -54,24 +46,18 @@ func open(path string, maxGroups int, timeout time.Duration, hold func(size int)
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, fmt.Errorf("open store %s: %w", path, err)
 	}
-	db, err := bbolt.Open(path, 0o600, &bbolt.Options{Timeout: lockTimeout, FreelistType: bbolt.FreelistMapType})
-	if errors.Is(err, bbolterrors.ErrTimeout) {
-		return nil, fmt.Errorf("open store %s: another process has it open", path)
-	}
+	f, floor, rosters, err := openFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("open store %s: %w", path, err)
 	}
+	f.hold = hold
 	s := &Store{
 		path:     path,
 		timeout:  timeout,
 		table:    snapshot.New(maxGroups),
-		file:     &file{db: db, hold: hold},
+		file:     f,
 		requests: make(chan *request),
 		closing:  make(chan struct{}),
-	}
-	floor, rosters, err := s.file.load()
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("open store %s: %w", path, err), db.Close())
 	}
 	s.table.Restore(floor, rosters)
 	s.tasks.Go(s.run)
@@ -85,7 +71,7 @@ func (s *Store) Close() error {
 		close(s.closing)
 		s.tasks.Wait()
 		s.table.Close()
-		s.closeErr = s.file.db.Close()
+		s.closeErr = s.file.close()
 	})
 	return s.closeErr
 }

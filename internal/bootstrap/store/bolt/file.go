@@ -1,7 +1,9 @@
 package bolt
 
 import (
+	"cmp"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"os"
 
@@ -31,22 +33,44 @@ const maxProbe = 16 << 20
 // file is the database, in terms of rosters.
 type file struct {
 	db   *bbolt.DB
+	held *os.File             // that of db
 	hold func(size int) error // for tests: may block a transaction of so many bytes, or fail it; nil for none
+	lost error                // set when the file was found to be damaged, after which db is not to be used; only of who writes, and at last closes
 }
 
-// update makes one transaction of about so many bytes.
+// update makes one transaction of about so many bytes. Some damage is only found when pages are written anew.
 func (f *file) update(size int, change func(*bbolt.Tx) error) error {
+	if f.lost != nil {
+		return f.lost
+	}
 	if f.hold != nil {
 		if err := f.hold(size); err != nil {
 			return err
 		}
 	}
-	return f.db.Update(change)
+	err := whole(func() error { return f.db.Update(change) })
+	if errors.As(err, new(damage)) {
+		f.lost = err
+	}
+	return err
+}
+
+// close closes the database. bbolt may have kept locks of its own when it panicked, for which its Close would wait: its mapping of a
+// damaged file, and with that the lock of the file, stay until the process ends.
+func (f *file) close() error {
+	if f.lost != nil {
+		return f.held.Close()
+	}
+	return f.db.Close()
 }
 
 // load prepares a new file, or reads all that an old one has.
 func (f *file) load() (floor uint64, rosters []*bootstrapv1.Roster, err error) {
 	err = f.db.Update(func(tx *bbolt.Tx) error {
+		// A page that is cut off in its middle is no fault: the rest of it is zeros.
+		if info, err := os.Stat(f.db.Path()); err != nil || info.Size() < tx.Size() {
+			return cmp.Or(err, error(damage("its end is missing")))
+		}
 		meta, err := tx.CreateBucketIfNotExists(metaBucket)
 		if err != nil {
 			return err
