@@ -3,13 +3,16 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/signal"
 	"strings"
+	"sync"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -49,8 +52,55 @@ func (e exit) Error() string {
 
 func (e exit) Unwrap() error { return e.err }
 
+// stdout is a standard output that is no terminal. Most of those who write to it have nobody to tell of a failure, such as a full
+// disk, so it remembers the first.
+type stdout struct {
+	to io.Writer
+
+	mu  sync.Mutex
+	err error // guarded by mu
+}
+
+// Write takes a reader that wants no more, such as head, for no failure.
+func (o *stdout) Write(p []byte) (int, error) {
+	n, err := o.to.Write(p)
+	if err != nil && !errors.Is(err, syscall.EPIPE) {
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		o.err = cmp.Or(o.err, err)
+	}
+	return n, err
+}
+
+// failure is why something that was written is not there, or nil.
+func (o *stdout) failure() error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.err
+}
+
 // Run runs one command line and returns the exit code.
 func Run(ctx context.Context, args []string, std Stdio, apps []func() app.App) int {
+	if isTerminal(std.Out) { // a person sees what is missing, and others ask it for its size
+		code, _ := run(ctx, args, std, apps)
+		return code
+	}
+	out := &stdout{to: std.Out}
+	std.Out = out
+	code, err := run(ctx, args, std, apps)
+	failed := out.failure()
+	if failed == nil || errors.Is(err, failed) { // the command has told itself
+		return code
+	}
+	if path := (*fs.PathError)(nil); errors.As(failed, &path) {
+		failed = path.Err
+	}
+	_, _ = fmt.Fprintf(std.Err, "peerlab: error: standard output: %v\n", failed)
+	return cmp.Or(code, exitFailed)
+}
+
+// run runs one command line, and tells of its error.
+func run(ctx context.Context, args []string, std Stdio, apps []func() app.App) (code int, err error) {
 	parsed := false
 	root := newRoot(std, apps)
 	root.PersistentPreRun = func(*cobra.Command, []string) { parsed = true }
@@ -58,17 +108,17 @@ func Run(ctx context.Context, args []string, std Stdio, apps []func() app.App) i
 	root.SetIn(std.In)
 	root.SetOut(std.Out)
 	root.SetErr(std.Err)
-	err := root.ExecuteContext(ctx)
+	err = root.ExecuteContext(ctx)
 	if err == nil {
-		return 0
+		return 0, nil
 	}
-	code := exitFailed
+	code = exitFailed
 	var e exit
 	switch {
 	case errors.As(err, &e):
 		code = e.code
 		if e.err == nil {
-			return code
+			return code, err
 		}
 	case !parsed: // cobra did not understand the command line
 		code = exitUsage
@@ -79,7 +129,7 @@ func Run(ctx context.Context, args []string, std Stdio, apps []func() app.App) i
 	if !parsed {
 		_, _ = fmt.Fprintln(std.Err, "peerlab: hint: peerlab --help, or --help after a subcommand, tells what there is")
 	}
-	return code
+	return code, err
 }
 
 func newRoot(std Stdio, apps []func() app.App) *cobra.Command {

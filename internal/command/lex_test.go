@@ -105,6 +105,10 @@ func TestSplitCommands(t *testing.T) {
 		`expect text="a;b";quit`: {`expect text="a;b"`, "quit"},
 		`msg "open; quit`:        {`msg "open; quit`},
 		";;":                     {"", "", ""},
+		"a # b; 'c;d":            {"a # b; 'c;d"},
+		"a; #b; c":               {"a", " #b; c"},
+		"a#b;c=#d;e '#;'#f;g":    {"a#b", "c=#d", "e '#;'#f", "g"},
+		"a\u00a0'b;c'\u3000#d;e": {"a\u00a0'b;c'\u3000#d;e"},
 	} {
 		if d := cmp.Diff(want, SplitCommands(s)); d != "" {
 			t.Errorf("%q (-want +got):\n%s", s, d)

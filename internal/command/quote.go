@@ -3,29 +3,37 @@ package command
 import (
 	"strings"
 	"unicode"
+	"unicode/utf8"
 )
 
-// SplitCommands splits the argument of -e at each ; that stands outside quotes.
-func SplitCommands(s string) []string {
+// SplitCommands splits a line of -e at each ; that stands outside quotes and before a comment, as SplitScript knows both.
+func SplitCommands(line string) []string {
 	var out []string
-	start, open := 0, true
-	for i := 0; i < len(s); i++ {
-		switch c := s[i]; {
-		case open && (c == '"' || c == '\''):
-			_, end, err := (&lexer{line: s}).quoted(i)
+	start := 0
+	first, open := true, true // whether a word may begin here, and a quote
+	for i := 0; i < len(line); {
+		r, n := utf8.DecodeRuneInString(line[i:])
+		switch {
+		case first && r == '#':
+			return append(out, line[start:])
+		case open && (r == '"' || r == '\''):
+			_, end, err := (&lexer{line: line}).quoted(i)
 			if err != nil {
-				return append(out, s[start:])
+				return append(out, line[start:])
 			}
-			i = end - 1
-			open = false
-		case c == ';':
-			out = append(out, s[start:i])
-			start, open = i+1, true
+			n = end - i
+			first, open = false, false
+		case r == ';':
+			out = append(out, line[start:i])
+			start = i + n
+			first, open = true, true
 		default:
-			open = c == ' ' || c == '\t' || c == '\n' || c == '=' || c == '~'
+			first = unicode.IsSpace(r)
+			open = first || r == '=' || r == '~'
 		}
+		i += n
 	}
-	return append(out, s[start:])
+	return append(out, line[start:])
 }
 
 // Quote writes a word so that Split and SplitVars read it back as text. Control characters, which no line may have, are left out,

@@ -85,7 +85,7 @@ func TestFollowShownElsewhere(t *testing.T) {
 	}
 	defer func() { _ = conn.Close() }()
 	lines := make(chan string, 10)
-	out := NewOutput(&bytes.Buffer{}, newLineWriter(func(line string) { lines <- line }))
+	out := NewOutput(&bytes.Buffer{}, newLineWriter(func(p piece) { lines <- p.text }))
 	s := NewSession(SessionConfig{Output: out, Events: ClientEvents(eventv1.NewEventServiceClient(conn))})
 	defer s.Close()
 	log.Emit(shownLine("before"))

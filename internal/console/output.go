@@ -1,7 +1,6 @@
 package console
 
 import (
-	"bytes"
 	"io"
 	"os"
 	"regexp"
@@ -38,12 +37,13 @@ type Terminal interface {
 // Output is where all that a user reads comes together, whole line by whole line. Its methods may be
 // called from any goroutine.
 type Output struct {
-	out, err    io.Writer
 	read        bool // whether a program reads out: it is no terminal
 	errTerminal bool // whether err is a terminal
 	oneTerminal bool // whether out and err are the same terminal
 
 	mu     sync.Mutex // makes lines whole
+	out    stream     // guarded by mu
+	err    stream     // guarded by mu
 	screen Screen     // guarded by mu; nil when there is no live prompt
 	muted  bool       // guarded by mu
 	unseen int        // guarded by mu; lines since muted
@@ -52,7 +52,7 @@ type Output struct {
 
 // NewOutput makes an Output over standard output and standard error.
 func NewOutput(out, err io.Writer) *Output {
-	o := &Output{out: out, err: err}
+	o := &Output{out: stream{to: out}, err: stream{to: err}}
 	outFile, ok1 := out.(*os.File)
 	o.read = !ok1 || !xterm.IsTerminal(int(outFile.Fd()))
 	errFile, ok2 := err.(*os.File)
@@ -69,6 +69,10 @@ func NewOutput(out, err io.Writer) *Output {
 func (o *Output) Attach(s Screen) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	o.out.end()
+	if o.oneTerminal {
+		o.err.end()
+	}
 	o.screen = s
 }
 
@@ -108,71 +112,76 @@ func (o *Output) ResultsAlone(on bool) {
 
 // Println shows one line that comes by itself, without control characters, unless the user wants quiet. Where standard output is
 // read by a program it goes to standard error, so that results stay alone. It does not wait for a prompt.
-func (o *Output) Println(line string) {
+func (o *Output) Println(line string) { o.unasked(piece{text: line, ended: true}) }
+
+// unasked is Println for a piece of a line.
+func (o *Output) unasked(p piece) {
 	o.mu.Lock()
 	muted, aside := o.muted, (o.bare || o.read) && o.screen == nil
-	if muted {
+	if muted && !p.later {
 		o.unseen++
 	}
 	o.mu.Unlock()
 	switch {
 	case muted:
 	case aside:
-		o.errLine(command.Clean(line), false)
+		o.errLine(p.cleaned(), false)
 	default:
-		o.line(command.Clean(line), false)
+		o.line(p.cleaned(), false)
 	}
 }
 
 // Aside is a writer whose lines are shown as by Println.
-func (o *Output) Aside() *LineWriter { return newLineWriter(o.Println) }
+func (o *Output) Aside() *LineWriter { return newLineWriter(o.unasked) }
 
-func (o *Output) line(line string, wait bool) {
+func (o *Output) line(p piece, wait bool) {
 	o.mu.Lock()
 	s := o.screen
 	if s == nil {
-		_, _ = io.WriteString(o.out, line+"\n") // a closed standard output has no one to tell
+		if o.oneTerminal {
+			o.err.end()
+		}
+		o.out.write(p)
 	}
 	o.mu.Unlock()
-	if s != nil {
-		s.Line(line, wait)
-	}
+	show(s, p, wait)
 }
 
 // Command is a writer for one user of standard output, such as a command. Lines are shown when they
-// are complete; Flush shows the rest. It is safe for use by several goroutines.
+// are complete, or longer than maxLine; Flush shows the rest. It is safe for use by several goroutines.
 func (o *Output) Command() *LineWriter {
-	return newLineWriter(func(line string) { o.line(command.Clean(line), true) })
+	return newLineWriter(func(p piece) { o.line(p.cleaned(), true) })
 }
 
 // Notes is a writer like Command for what is not the result of a command, to standard error.
 func (o *Output) Notes() *LineWriter {
-	return newLineWriter(func(line string) { o.errLine(command.Clean(line), true) })
+	return newLineWriter(func(p piece) { o.errLine(p.cleaned(), true) })
 }
 
 // Log is a writer for the log, to standard error. On a terminal its lines keep colours and lose all
 // other control characters; elsewhere they are left alone.
 func (o *Output) Log() io.Writer { return newLineWriter(o.logLine) }
 
-func (o *Output) logLine(line string) {
+func (o *Output) logLine(p piece) {
 	if o.errTerminal {
-		line = cleanKeepingColor(line)
+		p.text = cleanKeepingColor(p.text)
 	}
-	o.errLine(line, false)
+	o.errLine(p, false)
 }
 
 // errLine shows a line of standard error, above a prompt on the same terminal.
-func (o *Output) errLine(line string, wait bool) {
+func (o *Output) errLine(p piece, wait bool) {
 	o.mu.Lock()
 	s := o.screen
 	if s == nil || !o.oneTerminal {
-		_, _ = io.WriteString(o.err, line+"\n")
+		if o.oneTerminal {
+			o.out.end()
+		}
+		o.err.write(p)
 		s = nil
 	}
 	o.mu.Unlock()
-	if s != nil {
-		s.Line(line, wait)
-	}
+	show(s, p, wait)
 }
 
 // color is the escape sequence "Select Graphic Rendition" (ECMA-48, 8.3.117).
@@ -189,55 +198,5 @@ func cleanKeepingColor(line string) string {
 		b.WriteString(command.Clean(line[:at[0]]))
 		b.WriteString(line[at[0]:at[1]])
 		line = line[at[1]:]
-	}
-}
-
-// maxLine is the most bytes that a LineWriter keeps while it waits for the end of a line.
-const maxLine = 64 << 10
-
-// LineWriter splits what is written into lines.
-type LineWriter struct {
-	emit func(line string)
-
-	mu   sync.Mutex
-	rest []byte // guarded by mu; the line that has not ended
-}
-
-func newLineWriter(emit func(string)) *LineWriter { return &LineWriter{emit: emit} }
-
-// Write never fails.
-func (w *LineWriter) Write(p []byte) (int, error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	for rest := p; len(rest) > 0; {
-		line, after, ended := bytes.Cut(rest, []byte("\n"))
-		w.rest = append(w.rest, line...)
-		rest = after
-		if ended || len(w.rest) >= maxLine {
-			w.end()
-		}
-	}
-	return len(p), nil
-}
-
-// Flush ends the last line if it has no line end.
-func (w *LineWriter) Flush() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if len(w.rest) > 0 {
-		w.end()
-	}
-}
-
-func (w *LineWriter) end() {
-	line := strings.TrimSuffix(string(w.rest), "\r")
-	w.rest = w.rest[:0]
-	w.emit(line)
-}
-
-// flush shows what a command left in its writer, where that keeps something back.
-func flush(out io.Writer) {
-	if w, ok := out.(interface{ Flush() }); ok {
-		w.Flush()
 	}
 }

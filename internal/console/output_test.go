@@ -119,15 +119,3 @@ func TestLinesOfManyStayWhole(t *testing.T) {
 		}
 	}
 }
-
-func TestLineWriterIsBounded(t *testing.T) {
-	t.Parallel()
-	var lines []int
-	w := newLineWriter(func(l string) { lines = append(lines, len(l)) })
-	for range 5 {
-		_, _ = w.Write(bytes.Repeat([]byte("x"), maxLine/2))
-	}
-	if diff := cmp.Diff([]int{maxLine, maxLine}, lines); diff != "" {
-		t.Error(diff)
-	}
-}

@@ -106,7 +106,7 @@ func TestRemoteCancels(t *testing.T) {
 	t.Parallel()
 	client, _ := dialTest(t)
 	ctx, cancel := context.WithCancel(context.Background())
-	w := newLineWriter(func(string) { cancel() }) // when it has begun
+	w := newLineWriter(func(piece) { cancel() }) // when it has begun
 	if o := newTestSession(t, NewRemote(client)).Execute(ctx, "wait", w); !errors.Is(o.Err, context.Canceled) {
 		t.Errorf("it ended with %v", o.Err)
 	}

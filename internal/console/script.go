@@ -55,15 +55,17 @@ func (s *Session) RunScript(ctx context.Context, name string, r io.Reader, out i
 	return err
 }
 
-// RunLines runs the commands of -e, which are separated by ;, like a script of one line.
+// RunLines runs the commands of -e like a script: its lines are those of a file, but that a ; separates, too.
 func (s *Session) RunLines(ctx context.Context, name, commands string, out io.Writer) error {
 	p := &script{session: s, name: name, out: out}
-	offset := 0
-	for _, line := range command.SplitCommands(commands) {
-		if quit, err := p.run(ctx, 1, offset, line); quit || err != nil {
-			return err
+	for i, line := range strings.Split(commands, "\n") {
+		offset := 0
+		for _, part := range command.SplitCommands(strings.TrimSuffix(line, "\r")) {
+			if quit, err := p.run(ctx, i+1, offset, part); quit || err != nil {
+				return errors.Join(err, p.failures())
+			}
+			offset += len(part) + 1
 		}
-		offset += len(line) + 1
 	}
 	return p.failures()
 }

@@ -69,6 +69,10 @@ func TestRunLines(t *testing.T) {
 		{"echo one; fail", "one\n", "-e:1:11: it failed"},
 		{"echo one;  sleep soon", "one\n", `-e:1:18: sleep: duration: "soon" is not a duration such as 300ms, 1.5s or 2m; usage: sleep DURATION`},
 		{";;", "", ""},
+		{"echo one\necho two; echo three\r\nquit\nfail", "one\ntwo\nthree\n", ""},
+		{"# all of this; is 'a comment\necho two", "two\n", ""},
+		{"echo one # two; fail\n\n echo three;fail", "one\nthree\n", "-e:3:13: it failed"},
+		{"echo one\necho 'two; three\necho four'", "one\n", "-e:2:6: this ' is never closed"},
 	} {
 		b, _, _ := newTestBackend(t)
 		var out bytes.Buffer

@@ -149,6 +149,9 @@ func TestScriptsKeepGoing(t *testing.T) {
 	if message(err) != "s: 2 lines failed" || out.String() != "one\nthree\n" {
 		t.Errorf("%v, %q", err, out.String())
 	}
+	if err := s.RunLines(context.Background(), "-e", "fail; quit", &out); message(err) != "-e: 1 line failed" {
+		t.Error(err)
+	}
 	want := "s:1:1: it failed\ns:3:3: unknown command \"ehco two\"; did you mean \"echo\"?\n"
 	if got := notes.String(); !strings.HasPrefix(got, "s:1:1: it failed\ns:3:3: unknown command") {
 		t.Errorf("notes %q, want %q", got, want)

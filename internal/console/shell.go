@@ -4,12 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"time"
 
 	"peerlab.example/peerlab/app"
-	"peerlab.example/peerlab/internal/command"
 )
 
 // shellGrace is how long what a shell started may keep its output open after the shell itself has ended.
@@ -51,7 +51,7 @@ func runShell(ctx context.Context, env *app.Env, script string, timeout time.Dur
 	cmd := shellCommand(ctx, script)
 	ownGroup(cmd)
 	cmd.Env = os.Environ()
-	out := newLineWriter(func(line string) { _, _ = fmt.Fprintln(env.Out, command.Clean(line)) })
+	out := newLineWriter(func(p piece) { _, _ = io.WriteString(env.Out, p.cleaned().String()) })
 	cmd.Stdout, cmd.Stderr = out, out
 	if f, err := frameOf(ctx); err == nil {
 		cmd.Env = f.session.environment()
