@@ -112,12 +112,13 @@ func (c *Coordinator) measured(m Measure) MeasureRecord {
 	return out
 }
 
-// pairs are the durations at a peer. One that begins later than it ends, by no more than skew, took no time.
+// pairs are the durations at a peer. No event begins two of them. What seems to begin too early, or too late, by no more than skew did so in
+// time; in virtual time, much happens at the same time.
 func pairs(peer string, begins, ends []time.Duration, skew time.Duration) []Sample {
 	var out []Sample
-	last := time.Duration(math.MinInt64)
+	last := time.Duration(math.MinInt64) + skew
 	for _, end := range ends {
-		i := slices.IndexFunc(begins, func(t time.Duration) bool { return t > last })
+		i := slices.IndexFunc(begins, func(t time.Duration) bool { return t >= last-skew })
 		if i < 0 {
 			break
 		}

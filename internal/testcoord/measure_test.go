@@ -72,6 +72,30 @@ func TestMeasureAcrossPeers(t *testing.T) {
 	}
 }
 
+// TestPairs has events that follow at once on the end of a duration.
+func TestPairs(t *testing.T) {
+	t.Parallel()
+	const ms = time.Millisecond
+	for _, tt := range []struct {
+		name         string
+		begins, ends []time.Duration
+		skew         time.Duration
+		want         []time.Duration // each from and to
+	}{
+		{"at the same time", []time.Duration{0, 3 * ms, 5 * ms}, []time.Duration{3 * ms, 5 * ms, 9 * ms}, 0, []time.Duration{0, 3 * ms, 3 * ms, 5 * ms, 5 * ms, 9 * ms}},
+		{"too early", []time.Duration{0, 2 * ms, 20 * ms}, []time.Duration{3 * ms, 9 * ms, 21 * ms}, 5 * ms, []time.Duration{0, 3 * ms, 2 * ms, 9 * ms, 20 * ms, 21 * ms}},
+		{"one at a time", []time.Duration{0, 2 * ms, 20 * ms}, []time.Duration{3 * ms, 9 * ms, 21 * ms}, 0, []time.Duration{0, 3 * ms, 20 * ms, 21 * ms}},
+	} {
+		var got []time.Duration
+		for _, s := range pairs("bob", tt.begins, tt.ends, tt.skew) {
+			got = append(got, s.From, s.To)
+		}
+		if d := cmp.Diff(tt.want, got); d != "" {
+			t.Errorf("%s: %s", tt.name, d)
+		}
+	}
+}
+
 func TestQuantile(t *testing.T) {
 	t.Parallel()
 	m := MeasureRecord{}
