@@ -164,7 +164,7 @@ func startNode(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(err)
 	b.cmd.Path = path
 	b.cmd.Dir = ts.MkAbs(".")
-	b.cmd.Env = append(os.Environ(), "XDG_STATE_HOME="+ts.Getenv("XDG_STATE_HOME"), "HOME="+ts.Getenv("HOME"),
+	b.cmd.Env = append(os.Environ(), "XDG_STATE_HOME="+ts.Getenv("XDG_STATE_HOME"), "XDG_CACHE_HOME="+ts.Getenv("XDG_CACHE_HOME"), "HOME="+ts.Getenv("HOME"),
 		function.EnvEmulator+"="+ts.Getenv(function.EnvEmulator))
 	stdout, err := b.cmd.StdoutPipe()
 	ts.Check(err)

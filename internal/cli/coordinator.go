@@ -33,7 +33,8 @@ func newCoordinator(std Stdio, apps []func() app.App) *cobra.Command {
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(newCoordinatorRun(std, apps), newCoordinatorServe(std, apps), newCoordinatorCheck(std, apps), newCoordinatorFmt(std), newCoordinatorExplore(std, apps),
-		newCoordinatorStudy(std, apps), newCoordinatorPredict(std), newFastGuest(std, apps))
+		newCoordinatorStudy(std, apps), newCoordinatorPredict(std))
+	cmd.AddCommand(newGuests(std, apps)...)
 	return cmd
 }
 

@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/spf13/cobra"
 
@@ -62,17 +63,45 @@ func params(set []string) (map[string]string, error) {
 	return out, nil
 }
 
+// readOnce reads files, and each of them once: what is simulated is what was checked, and a pipe has no more to give. A nil one reads anew.
+type readOnce struct {
+	mu    sync.Mutex
+	files map[string][]byte // guarded by mu; by path
+}
+
+func (r *readOnce) file(path string) ([]byte, error) {
+	if r == nil {
+		return os.ReadFile(path)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if data, ok := r.files[path]; ok {
+		return data, nil
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	if r.files == nil {
+		r.files = map[string][]byte{}
+	}
+	r.files[path] = data
+	return data, nil
+}
+
 // parseSuites reads all files before anything is started, and prints all errors of all.
 func parseSuites(std Stdio, apps []func() app.App, files []string, opt testcoord.ParseOptions) ([]*testcoord.Suite, error) {
 	table, err := lab.Table(apps)
 	if err != nil {
 		return nil, err
 	}
-	opt.Table, opt.Read = table, os.ReadFile
+	if opt.Table = table; opt.Read == nil {
+		opt.Read = os.ReadFile
+	}
 	var suites []*testcoord.Suite
 	failed := false
 	for _, file := range files {
-		src, err := os.ReadFile(file)
+		src, err := opt.Read(file)
 		if err != nil {
 			return suites, exit{exitUsage, fmt.Errorf("suite: %w", err)}
 		}

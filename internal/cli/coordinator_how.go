@@ -34,6 +34,7 @@ type how struct {
 	seeded bool // the user has said so
 	set    []string
 	sim    simFlags
+	read   *readOnce // what the suites were read with; nil before parsing
 
 	timeout, stepTimeout time.Duration
 }
@@ -95,10 +96,11 @@ func (h *how) seedOf(suite *testcoord.Suite, round int) uint64 {
 	return seed + uint64(max(round-1, 0))
 }
 
-// parsing is how the suites are to be read.
+// parsing is how the suites are to be read. From then on, specOf has what was read so.
 func (h *how) parsing() (testcoord.ParseOptions, error) {
 	values, err := params(h.set)
-	return testcoord.ParseOptions{Runner: h.runner, Params: values}, err
+	h.read = &readOnce{}
+	return testcoord.ParseOptions{Runner: h.runner, Params: values, Read: h.read.file}, err
 }
 
 // again tells how to see a run again: all of it where that is possible, else what chance has done.
@@ -110,6 +112,9 @@ func (f *runFlags) again(file string) string {
 	words := []string{"this very run again: peerlab coordinator run --runner sim --seed", strconv.FormatUint(h.seed, 10)}
 	if h.sim.latency != sim.DefaultProfile {
 		words = append(words, "--latency", h.sim.latency)
+	}
+	if h.sim.guest != "" {
+		words = append(words, "--guest", shellWord(h.sim.guest))
 	}
 	if h.timeout > 0 {
 		words = append(words, "--timeout", h.timeout.String())

@@ -107,7 +107,7 @@ func printFigures(w io.Writer, all []predict.Figures) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
 	_, _ = fmt.Fprintln(t, "peers\tmessage to half\tto 99 %\tto all\tsuspected\tlost\tlost by all\tfalse suspicion\tpackets/s\tstates/s\t")
 	for _, f := range all {
-		_, _ = fmt.Fprintf(t, "%d\t%s\t%s\t%s\t%s\t%s\t%s\t%.2g\t%.1f\t%.1f\t\n", f.Peers, shown(f.Half), spread(f, f.Most), spread(f, f.All),
+		_, _ = fmt.Fprintf(t, "%d\t%s\t%s\t%s\t%s\t%s\t%s\t%.2g\t%.1f\t%.1f\t\n", f.Peers, spread(f.Half, f.Peers <= 2), spread(f.Most, f.Peers == 1), spread(f.All, f.Peers == 1),
 			shown(f.Suspected), shown(f.Lost), shown(f.LostByAll), f.FalseSuspicion, f.Packets, f.States)
 	}
 	if err := t.Flush(); err != nil {
@@ -119,9 +119,9 @@ func printFigures(w io.Writer, all []predict.Figures) error {
 
 func shown(d time.Duration) string { return d.Round(10 * time.Millisecond).String() }
 
-// spread is when so many know, if gossip gets so far.
-func spread(f predict.Figures, d time.Duration) string {
-	if d == 0 && f.Peers > 1 {
+// spread is when so many know, if gossip gets so far. Known at once is what the sender alone makes so many, as it is half of two.
+func spread(d time.Duration, atOnce bool) string {
+	if d == 0 && !atOnce {
 		return "full sync"
 	}
 	return shown(d)

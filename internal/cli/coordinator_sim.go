@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -78,25 +79,24 @@ func newSimulator(ctx context.Context, std Stdio, f *simFlags) (simulator, error
 	if err != nil {
 		return nil, err
 	}
-	h, err := host.New(ctx, g.Wasm, g.Compiled)
-	if err != nil {
-		return nil, err
-	}
-	return guestSimulator{h}, nil
+	return guestSimulator{host.NewPool(func() (*exec.Cmd, error) { return itself("coordinator", guestWorker, g.File, g.Compiled) })}, nil
 }
 
-type guestSimulator struct{ host *host.Host }
+type guestSimulator struct{ pool *host.Pool }
 
 func (s guestSimulator) run(ctx context.Context, spec *sim.Spec, text io.Writer) (*sim.Outcome, error) {
-	outcome, _, err := s.host.Run(ctx, spec, text)
+	outcome, _, err := s.pool.Run(ctx, spec, text)
 	return outcome, err
 }
 
-func (s guestSimulator) close() error { return s.host.Close(context.Background()) }
+func (s guestSimulator) close() error {
+	s.pool.Close()
+	return nil
+}
 
 // specOf is what a simulation of the suite depends on.
 func (f *runFlags) specOf(suite *testcoord.Suite, color bool) (*sim.Spec, error) {
-	sources, err := sim.Load(suite, os.ReadFile)
+	sources, err := sim.Load(suite, f.how.read.file)
 	if err != nil {
 		return nil, err
 	}
@@ -133,6 +133,10 @@ func simulate(ctx context.Context, std Stdio, f *runFlags, s simulator, suite *t
 	case errors.As(err, &differs):
 		err = nil
 		failed(std.Out, outcome.Result, differs.Error(), nil)
+	case outcome == nil && ctx.Err() != nil && witness.Began(): // a guest is not asked how far it has come
+		outcome = seenBy(witness)
+		outcome.Result.Interrupted = true
+		testcoord.NewScreen(std.Out, spec.Color).Summary(outcome.Result)
 	case outcome == nil:
 		return nil, err
 	}

@@ -108,12 +108,15 @@ func (f *studyFlags) with(value int) *runFlags {
 	return &run
 }
 
-// suites reads the suite with each of the values, so that what is wrong with any of them is known before the first run.
+// suites reads the suite with each of the values, so that what is wrong with any of them is known before the first run. The files are read once.
 func (f *studyFlags) suites(std Stdio, apps []func() app.App, file string) (map[int]*testcoord.Suite, error) {
+	parsing, err := f.run.how.parsing()
+	if err != nil {
+		return nil, err
+	}
 	out := map[int]*testcoord.Suite{}
 	for _, v := range f.values {
-		parsing, err := f.with(v).how.parsing()
-		if err != nil {
+		if parsing.Params, err = params(f.with(v).how.set); err != nil {
 			return nil, err
 		}
 		read, err := parseSuites(std, apps, []string{file}, parsing)
@@ -130,6 +133,9 @@ func studySuite(ctx context.Context, std Stdio, f *studyFlags, apps []func() app
 	if err != nil {
 		return err
 	}
+	if err := (&reportFlags{dir: f.dir}).check(); err != nil {
+		return exit{exitUsage, err}
+	}
 	ctx, stop := untilSignal(ctx, endings...)
 	defer stop()
 	simulator, err := newSimulator(ctx, std, &f.run.how.sim)
@@ -144,28 +150,34 @@ func studySuite(ctx context.Context, std Stdio, f *studyFlags, apps []func() app
 	if err != nil {
 		return errors.Join(err, simulator.close())
 	}
+	made := 0
 	found, err := study.Run(ctx, study.Config{
 		Suite: suite, Param: f.param, Values: f.values, Seed: f.seed, Runs: f.runs, Jobs: f.jobs,
 		Spec: func(value int) (*sim.Spec, error) { return f.with(value).specOf(suites[value], false) },
 		Run: func(ctx context.Context, spec *sim.Spec) (*sim.Outcome, error) {
 			return simulator.run(ctx, spec, io.Discard)
 		},
-		Progress: func(d study.Done) { tellStudy(std, line, f.param, time.Since(begun), d) },
-		Theory:   func(measure string) []report.Theory { return study.Theory(measure, figures) },
+		Progress: func(d study.Done) {
+			made = d.Runs
+			tellStudy(std, line, f.param, time.Since(begun), d)
+		},
+		Theory: func(measure string) []report.Theory { return study.Theory(measure, figures) },
 	})
 	err = errors.Join(err, simulator.close())
 	if line != nil {
 		line.Close()
 	}
 	found.Profile, found.Place, found.Version = profile, f.run.how.sim.latency, node.VersionLine()
-	shown := f.show(std, found)
-	if i := interrupted(ctx); i != nil { // the other errors say no more than that, but for one of writing
-		if errors.As(shown, new(exit)) {
-			shown = nil
-		}
-		return errors.Join(i, shown)
+	i := interrupted(ctx)
+	if i != nil {
+		err = nil // it says no more than that
 	}
-	return errors.Join(err, shown)
+	err = errors.Join(i, err, f.show(std, found, made))
+	f.verdict(std, found, made, err != nil && i == nil)
+	if err == nil && len(found.Failures) > 0 {
+		return exit{exitFailed, nil}
+	}
+	return err
 }
 
 // figures are what theory expects of each value, if that is a number of peers.
@@ -195,22 +207,39 @@ func tellStudy(std Stdio, line *statusLine, param string, since time.Duration, d
 	}
 }
 
-// show writes the table and the files.
-func (f *studyFlags) show(std Stdio, s *report.Study) error {
+// nothingMeasured is told of a suite that passes, and from which a study has nothing to show.
+const nothingMeasured = "nothing was measured: the suite has no \"measure\" line that found anything, and no expectation that had to wait\n" +
+	"  such a line is, for example: measure join from command line=init to joined"
+
+// show writes the tables and the files of a study with so many runs.
+func (f *studyFlags) show(std Stdio, s *report.Study, made int) error {
 	for i := range s.Series {
 		showSeries(std.Out, s, &s.Series[i])
 	}
-	var err error
-	if f.dir != "" && len(s.Series) > 0 {
-		if err = report.WriteStudy(s, f.dir); err == nil {
-			_, _ = fmt.Fprintf(std.Out, "written: %s\n", command.Clean(filepath.Join(f.dir, report.FileStudyPage)))
-		}
+	if len(s.Series) == 0 && made > len(s.Failures) {
+		_, _ = fmt.Fprintln(std.Out, nothingMeasured)
 	}
-	if err == nil && len(s.Failures) > 0 {
-		_, _ = fmt.Fprintf(std.Out, "FAIL %s  %s did not pass\n", command.Clean(s.Suite), count(len(s.Failures), "run"))
-		return exit{exitFailed, nil}
+	if f.dir == "" || made == 0 {
+		return nil
 	}
-	return err
+	if err := report.WriteStudy(s, f.dir); err != nil {
+		return err
+	}
+	_, _ = fmt.Fprintf(std.Out, "written: %s\n", command.Clean(filepath.Join(f.dir, report.FileStudyPage)))
+	return nil
+}
+
+// verdict is the last line. Of a study that was cut short nobody can say that all runs pass.
+func (f *studyFlags) verdict(std Stdio, s *report.Study, made int, broken bool) {
+	all, failed := len(f.values)*f.runs, len(s.Failures)
+	verdict, missing := "PASS", ""
+	if made < all {
+		verdict, missing = "ENDED", fmt.Sprintf(", %d were not made", all-made)
+	}
+	if failed > 0 || broken {
+		verdict = "FAIL"
+	}
+	_, _ = fmt.Fprintf(std.Out, "%s %s  %d of %s passed%s\n", verdict, command.Clean(s.Suite), made-failed, count(made, "run"), missing)
 }
 
 // showSeries is one table, with a column for each line of what was measured, and behind it what is expected.

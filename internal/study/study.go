@@ -27,7 +27,7 @@ type Config struct {
 	Jobs int
 	// Spec is what to run with a value, but for the seed.
 	Spec func(value int) (*sim.Spec, error)
-	// Run runs a simulation.
+	// Run runs a simulation. A sim.BrokenError is a failure of the program that is simulated; any other error ends the study.
 	Run func(context.Context, *sim.Spec) (*sim.Outcome, error)
 	// Progress is told after each run; it is called by one goroutine at a time.
 	Progress func(done Done)
@@ -114,18 +114,25 @@ func (s *studying) one(ctx context.Context, value int, seed uint64) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if err != nil {
+	done := Done{Value: value, Seed: seed, All: s.all}
+	var broke *sim.BrokenError
+	switch {
+	case errors.As(err, &broke):
+		done.Why = "the simulation broke: " + broke.Why
+	case err != nil:
 		if ctx.Err() == nil {
 			s.err = errors.Join(s.err, fmt.Errorf("%s = %d, seed %d: %w", s.cfg.Param, value, seed, err))
 		}
 		return
+	case outcome.Result.OK():
+		done.Passed = true
+		s.taken = append(s.taken, taken{value, measures(outcome.Result)})
+	default:
+		done.Why = firstFailure(outcome.Result)
 	}
 	s.done++
-	done := Done{Value: value, Seed: seed, Passed: outcome.Result.OK(), Runs: s.done, All: s.all}
-	if done.Passed {
-		s.taken = append(s.taken, taken{value, measures(outcome.Result)})
-	} else {
-		done.Why = firstFailure(outcome.Result)
+	done.Runs = s.done
+	if !done.Passed {
 		s.failures = append(s.failures, fmt.Sprintf("%s = %d, seed %d: %s", s.cfg.Param, value, seed, done.Why))
 	}
 	if s.cfg.Progress != nil {

@@ -117,6 +117,32 @@ func TestFailedRuns(t *testing.T) {
 	}
 }
 
+// TestBrokenSimulation checks that a program which breaks is a run that has failed, and that the others go on.
+func TestBrokenSimulation(t *testing.T) {
+	t.Parallel()
+	cfg := config(func(n int, seed uint64) (*sim.Outcome, error) {
+		if n == 5 && seed == 1 {
+			return nil, fmt.Errorf("run: %w", &sim.BrokenError{Seed: seed, Why: "panic: no", Stacks: "goroutine 1"})
+		}
+		return measured(n, seed), nil
+	})
+	var told []Done
+	cfg.Jobs, cfg.Progress = 1, func(d Done) { told = append(told, d) }
+	s, err := Run(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff([]string{"n = 5, seed 1: the simulation broke: panic: no"}, s.Failures); d != "" {
+		t.Error(d)
+	}
+	if want := (Done{Value: 5, Seed: 1, Why: "the simulation broke: panic: no", Runs: 1, All: 4}); len(told) != 4 || told[0] != want {
+		t.Errorf("told of %+v", told)
+	}
+	if got := s.Series[0].Points; len(got) != 2 || got[0].Runs != 2 || got[1].Runs != 1 {
+		t.Errorf("%+v", got)
+	}
+}
+
 // TestBrokenRun checks that a run which cannot be made ends the study, and is named.
 func TestBrokenRun(t *testing.T) {
 	t.Parallel()

@@ -13,6 +13,7 @@ type Witness struct {
 	next Observer
 
 	mu     sync.Mutex
+	began  bool          // guarded by mu
 	result Result        // guarded by mu
 	log    invariant.Log // guarded by mu
 }
@@ -40,9 +41,16 @@ func (w *Witness) Seen() (*Result, invariant.Log) {
 	return &r, log
 }
 
+// Began reports whether the run has begun.
+func (w *Witness) Began() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.began
+}
+
 // RunBegins is that of Observer.
 func (w *Witness) RunBegins(start time.Time) {
-	w.note(0, func() { w.result.Start = start })
+	w.note(0, func() { w.result.Start, w.began = start, true })
 	w.next.RunBegins(start)
 }
 

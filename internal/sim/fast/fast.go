@@ -15,7 +15,6 @@ import (
 	"errors"
 	"io"
 	"os/exec"
-	"strings"
 	"time"
 
 	"peerlab.example/peerlab/internal/sim"
@@ -36,7 +35,7 @@ func Run(ctx context.Context, begin func() (*exec.Cmd, error), spec *sim.Spec, t
 	if err != nil {
 		return nil, err
 	}
-	stderr := &head{}
+	stderr := &sim.Stderr{}
 	cmd.Stdout, cmd.Stderr = reader, stderr
 	if err := cmd.Start(); err != nil {
 		return nil, err
@@ -64,16 +63,4 @@ func Run(ctx context.Context, begin func() (*exec.Cmd, error), spec *sim.Spec, t
 		return nil, failed
 	}
 	return outcome, err
-}
-
-// maxStacks bounds what is told of goroutines, in bytes: there are many in a large lab.
-const maxStacks = 1 << 20
-
-// head keeps the beginning of what is written to it, where a panic is.
-type head struct{ strings.Builder }
-
-// Write never fails.
-func (h *head) Write(b []byte) (int, error) {
-	h.Builder.Write(b[:min(len(b), maxStacks-h.Len())])
-	return len(b), nil
 }

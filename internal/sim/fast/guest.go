@@ -39,7 +39,7 @@ func guest(in io.Reader, out, errs io.Writer, apps []func() app.App, ticks <-cha
 		defer close(ended)
 		defer func() {
 			if p := recover(); p != nil { // nothing is left that can wake what is left
-				failed = fmt.Errorf("%v\n\n%s", p, stacks())
+				failed = fmt.Errorf("%v\n\n%s", p, sim.Stacks())
 			}
 		}()
 		failed = sim.Guest(in, pulse.Text(out), func(spec *sim.Spec) (*sim.Outcome, error) {
@@ -52,7 +52,7 @@ func guest(in io.Reader, out, errs io.Writer, apps []func() app.App, ticks <-cha
 	}()
 	err := pulse.Watch(ctx, ticks, ended)
 	if err != nil {
-		err = fmt.Errorf("%w\n\n%s", err, stacks())
+		err = fmt.Errorf("%w\n\n%s", err, sim.Stacks())
 	} else {
 		err = failed
 	}
@@ -61,12 +61,6 @@ func guest(in io.Reader, out, errs io.Writer, apps []func() app.App, ticks <-cha
 		return 1
 	}
 	return 0
-}
-
-// stacks are those of all goroutines of the process: whoever holds the lock is among them.
-func stacks() string {
-	buf := make([]byte, maxStacks)
-	return string(buf[:runtime.Stack(buf, true)])
 }
 
 // virtually runs a spec in virtual time, until nothing of it is left. If something is left that nothing can wake any more, it panics.

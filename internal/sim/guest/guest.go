@@ -35,11 +35,8 @@ type Config struct {
 	Say func(format string, args ...any)
 }
 
-// Guest is a guest, and a folder for what is compiled of it; the folder is empty where nothing can be kept.
-type Guest struct {
-	Wasm     []byte
-	Compiled string
-}
+// Guest is the file of a guest, and a folder for what is compiled of it.
+type Guest struct{ File, Compiled string }
 
 // Find gives the guest of this program.
 func Find(ctx context.Context, c Config) (*Guest, error) {
@@ -48,7 +45,7 @@ func Find(ctx context.Context, c Config) (*Guest, error) {
 		if err != nil {
 			return nil, fmt.Errorf("guest of the simulation: %w", err)
 		}
-		return c.keep(wasm)
+		return c.found(c.File, wasm)
 	}
 	program := programPath()
 	if len(embedded) > 0 && program == embeddedFor {
@@ -56,7 +53,7 @@ func Find(ctx context.Context, c Config) (*Guest, error) {
 		if err != nil {
 			return nil, fmt.Errorf("guest of the simulation: %w", err)
 		}
-		return c.keep(wasm)
+		return c.found("", wasm)
 	}
 	return c.built(ctx, program)
 }
@@ -64,14 +61,48 @@ func Find(ctx context.Context, c Config) (*Guest, error) {
 // lockEvery is how often a process looks whether the one that builds is done.
 const lockEvery = 100 * time.Millisecond
 
-// keep gives a guest that is there a folder by its content.
-func (c *Config) keep(wasm []byte) (*Guest, error) {
+// found gives a guest that is there a folder by its content, and a file there if it is in none.
+func (c *Config) found(file string, wasm []byte) (*Guest, error) {
 	sum := sha256.Sum256(wasm)
 	dir := filepath.Join(c.Cache, "guest-"+hex.EncodeToString(sum[:12]))
 	if err := c.use(dir); err != nil {
 		return nil, err
 	}
-	return &Guest{Wasm: wasm, Compiled: filepath.Join(dir, "compiled")}, nil
+	if file == "" {
+		file = filepath.Join(dir, "guest.wasm")
+		if err := keep(file, wasm); err != nil {
+			return nil, fmt.Errorf("cache of the simulation: %w", err)
+		}
+	}
+	return c.guest(file, dir), nil
+}
+
+// keep writes a file that is not there, or not whole.
+func keep(file string, data []byte) error {
+	if info, err := os.Stat(file); err == nil && info.Size() == int64(len(data)) {
+		return nil
+	}
+	f, err := os.CreateTemp(filepath.Dir(file), "new-*")
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	if err = errors.Join(err, f.Close()); err == nil {
+		err = os.Rename(f.Name(), file)
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(f.Name()))
+	}
+	return nil
+}
+
+// guest is what is in a folder of the cache. It says so if it is still to be compiled.
+func (c *Config) guest(file, dir string) *Guest {
+	g := &Guest{File: file, Compiled: filepath.Join(dir, "compiled")}
+	if _, err := os.Stat(g.Compiled); err != nil {
+		c.Say("compiling the guest of the simulation, once for this version of the program; this takes up to a minute")
+	}
+	return g
 }
 
 // built gives the guest that was built before for this very program, or builds it. Of several processes, one does.
@@ -90,17 +121,15 @@ func (c *Config) built(ctx context.Context, program string) (*Guest, error) {
 	}
 	defer func() { _ = lock.Close() }()
 	file := filepath.Join(dir, "guest.wasm")
-	wasm, err := os.ReadFile(file)
-	if errors.Is(err, os.ErrNotExist) {
+	if _, err := os.Stat(file); errors.Is(err, os.ErrNotExist) {
 		c.Say("building the guest of the simulation, once for this version of the program; this takes up to a minute")
-		if err = Build(ctx, program, file); err == nil {
-			wasm, err = os.ReadFile(file)
+		if err := Build(ctx, program, file); err != nil {
+			return nil, err
 		}
-	}
-	if err != nil {
+	} else if err != nil {
 		return nil, err
 	}
-	return &Guest{Wasm: wasm, Compiled: filepath.Join(dir, "compiled")}, nil
+	return c.guest(file, dir), nil
 }
 
 // kept is how many guests are kept. Each is some 30 MB, and as much again three times when it is compiled.

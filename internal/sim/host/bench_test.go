@@ -11,7 +11,7 @@ import (
 // BenchmarkIdle is how much virtual time passes in a second while peers that know each other gossip, with the profile lan of memberlist, and
 // what a peer takes of memory then. Start is how long it takes until all see all; settle is the minute after that, in which the news of the joins go round.
 func BenchmarkIdle(b *testing.B) {
-	h, err := shared()
+	p, err := shared()
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -26,7 +26,7 @@ func BenchmarkIdle(b *testing.B) {
 			for b.Loop() {
 				marks := &marks{begin: time.Now()}
 				spec := &sim.Spec{File: "x.lab", Sources: map[string][]byte{"x.lab": fmt.Appendf(nil, idling, c.n, c.begin, c.n)}, Seed: 1}
-				o, stats, err := h.Run(b.Context(), spec, marks)
+				o, stats, err := p.Run(b.Context(), spec, marks)
 				if err != nil || !o.Result.OK() {
 					b.Fatal(err, marks)
 				}

@@ -1,67 +1,47 @@
 // Package host runs a simulation as a guest: the program built for wasip1, in wazero, with one thread, and with a clock and a source of
 // chance that the host gives it. So the run depends on the spec and on the guest alone, down to the order in which goroutines run, and
 // the same seed gives the same run, bit for bit.
+//
+// Guests run in processes of their own, the workers of a Pool. A guest that computes for ever cannot be ended otherwise: Go's runtime cannot
+// interrupt the code that wazero makes, so it waits for it with all goroutines of the process when it next collects garbage. (wazero can
+// look at a flag in each loop: then all guests take more than twice as long.)
 package host
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math/rand/v2"
-	"sync/atomic"
 	"time"
 
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/imports/wasi_snapshot_preview1"
 )
 
-// Host is a compiled guest, which can be run any number of times, by several goroutines at once.
-type Host struct {
+// host is a compiled guest, which can be run any number of times. It lives as long as its process.
+type host struct {
 	runtime wazero.Runtime
 	guest   wazero.CompiledModule
-	cache   wazero.CompilationCache
-	givenUp atomic.Bool // a run was, and may go on
 }
 
-// New compiles a guest. cacheDir keeps what was compiled for the next time; empty keeps nothing. The caller closes the host.
-func New(ctx context.Context, guest []byte, cacheDir string) (h *Host, err error) {
-	h = &Host{}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, h.Close(context.WithoutCancel(ctx)))
-		}
-	}()
+// newHost compiles a guest. cacheDir keeps what was compiled for the next time; empty keeps nothing.
+func newHost(ctx context.Context, guest []byte, cacheDir string) (*host, error) {
 	config := wazero.NewRuntimeConfigCompiler()
 	if cacheDir != "" {
-		if h.cache, err = wazero.NewCompilationCacheWithDir(cacheDir); err != nil {
-			return h, fmt.Errorf("cache of the simulation: %w", err)
+		cache, err := wazero.NewCompilationCacheWithDir(cacheDir)
+		if err != nil {
+			return nil, fmt.Errorf("cache of the simulation: %w", err)
 		}
-		config = config.WithCompilationCache(h.cache)
+		config = config.WithCompilationCache(cache)
 	}
-	h.runtime = wazero.NewRuntimeWithConfig(ctx, config)
+	h := &host{runtime: wazero.NewRuntimeWithConfig(ctx, config)}
 	if _, err := wasi_snapshot_preview1.Instantiate(ctx, h.runtime); err != nil {
-		return h, fmt.Errorf("simulation: %w", err)
-	}
-	if h.guest, err = h.runtime.CompileModule(ctx, guest); err != nil {
-		return h, fmt.Errorf("compile the simulation: %w", err)
-	}
-	return h, nil
-}
-
-// Close frees all that the host holds. No run may be under way. If one was given up, all is left to the end of the process, since that run may
-// still compute.
-func (h *Host) Close(ctx context.Context) error {
-	if h.givenUp.Load() {
-		return nil
+		return nil, fmt.Errorf("simulation: %w", err)
 	}
 	var err error
-	if h.runtime != nil {
-		err = h.runtime.Close(ctx)
+	if h.guest, err = h.runtime.CompileModule(ctx, guest); err != nil {
+		return nil, fmt.Errorf("compile the simulation: %w", err)
 	}
-	if h.cache != nil {
-		err = errors.Join(err, h.cache.Close(ctx))
-	}
-	return err
+	return h, nil
 }
 
 // Stats are what a run has cost.

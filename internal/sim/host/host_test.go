@@ -4,7 +4,10 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
+	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -21,40 +24,70 @@ import (
 )
 
 // shared is the guest of all tests, which takes long to build and to compile.
-var shared = sync.OnceValues(func() (*Host, error) {
-	dir, err := os.MkdirTemp("", "peerlab-guest-")
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = os.RemoveAll(dir) }()
-	file := filepath.Join(dir, "guest.wasm")
+var shared = sync.OnceValues(func() (*Pool, error) {
+	file := filepath.Join(folder, "guest.wasm")
 	if err := guest.Build(context.Background(), "peerlab.example/peerlab/internal/sim/host/testdata/lab", file); err != nil {
 		return nil, err
 	}
-	wasm, err := os.ReadFile(file)
-	if err != nil {
-		return nil, err
-	}
-	return New(context.Background(), wasm, "")
+	return poolOf(file), nil
 })
 
+// folder is where the guest is, and what is compiled of it.
+var folder string
+
+// poolOf are workers with the guest in that file: this program again.
+func poolOf(file string) *Pool {
+	return NewPool(func() (*exec.Cmd, error) {
+		path, err := os.Executable()
+		return exec.Command(path, workerMode, file, filepath.Join(folder, "compiled")), err
+	})
+}
+
+// workerMode is the argument of a test binary that is to be a worker.
+const workerMode = "worker-of-tests"
+
 // TestMain leaves the tests out with the race detector: the compiler of the guest takes minutes then, and a guest has one thread.
+// A worker is the test binary, too.
 func TestMain(m *testing.M) {
 	if raced {
 		return
 	}
-	goleak.VerifyTestMain(m)
+	if len(os.Args) == 4 && os.Args[1] == workerMode {
+		if err := Work(context.Background(), os.Stdin, os.Stdout, os.Args[2], os.Args[3]); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
+	goleak.VerifyTestMain(tests{m})
+}
+
+// tests have a folder for what all of them share.
+type tests struct{ *testing.M }
+
+// Run implements goleak.TestingM.
+func (m tests) Run() int {
+	var err error
+	if folder, err = os.MkdirTemp("", "peerlab-guest-"); err != nil {
+		panic(err)
+	}
+	defer func() { _ = os.RemoveAll(folder) }()
+	code := m.M.Run()
+	if p, err := shared(); err == nil {
+		p.Close()
+	}
+	return code
 }
 
 func run(t *testing.T, seed uint64, src string) (*sim.Outcome, string, error) {
 	t.Helper()
-	h, err := shared()
+	p, err := shared()
 	if err != nil {
 		t.Fatal(err)
 	}
 	var out bytes.Buffer
 	spec := &sim.Spec{File: "x.lab", Sources: map[string][]byte{"x.lab": []byte(src)}, Seed: seed, Gossip: "fast", Verbose: true}
-	o, _, err := h.Run(t.Context(), spec, &out)
+	o, _, err := p.Run(t.Context(), spec, &out)
 	return o, out.String(), err
 }
 
@@ -95,7 +128,7 @@ func TestSameSeedSameRun(t *testing.T) {
 // TestSameRunWhoeverLooks shows the same run in all ways, from several places.
 func TestSameRunWhoeverLooks(t *testing.T) {
 	t.Parallel()
-	h, err := shared()
+	p, err := shared()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -116,7 +149,7 @@ func TestSameRunWhoeverLooks(t *testing.T) {
 		spec := &sim.Spec{File: "x.lab", Sources: map[string][]byte{"x.lab": []byte(src), "more.lab": []byte(more)}, Seed: 42, Gossip: "fast"}
 		change(spec)
 		var out bytes.Buffer
-		if runs[name], _, err = h.Run(t.Context(), spec, &out); err != nil {
+		if runs[name], _, err = p.Run(t.Context(), spec, &out); err != nil {
 			t.Fatal(name, err)
 		}
 		texts[name] = out.String()
@@ -155,14 +188,14 @@ func TestPanic(t *testing.T) {
 // TestStopped ends a guest from outside.
 func TestStopped(t *testing.T) {
 	t.Parallel()
-	h, err := shared()
+	p, err := shared()
 	if err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancelCause(t.Context())
 	enough := errors.New("enough")
 	spec := &sim.Spec{File: "x.lab", Sources: map[string][]byte{"x.lab": []byte("peers alice bob\nall init\nlab sleep 100000h\n")}, Gossip: "fast"}
-	_, _, err = h.Run(ctx, spec, writer(func(b []byte) {
+	_, _, err = p.Run(ctx, spec, writer(func(b []byte) {
 		if bytes.Contains(b, []byte("init")) {
 			cancel(enough)
 		}
@@ -172,54 +205,73 @@ func TestStopped(t *testing.T) {
 	}
 }
 
-// TestComputes has a command that computes for long, and looks at no clock meanwhile.
+// TestComputes has a command that computes for ever, and looks at no clock meanwhile.
 func TestComputes(t *testing.T) {
 	t.Parallel()
-	shared, err := shared()
+	p, err := shared()
 	if err != nil {
 		t.Fatal(err)
 	}
 	enough := errors.New("enough")
 	for _, interrupted := range []bool{false, true} {
 		ctx, cancel := context.WithCancelCause(t.Context())
-		h := &Host{runtime: shared.runtime, guest: shared.guest}
-		begun := make(chan struct{})
-		spec := &sim.Spec{File: "x.lab", Sources: map[string][]byte{"x.lab": []byte("peers alice\nalice init\nalice bad compute\n")}, Seed: 7, Gossip: "fast"}
-		r, err := h.start(ctx, spec, writer(func(b []byte) {
-			if bytes.Contains(b, []byte("init")) {
-				close(begun)
-			}
-		}))
-		if err != nil {
-			t.Fatal(err)
-		}
+		defer cancel(nil)
 		ticks, over := make(chan time.Time), make(chan struct{})
-		go func() {
-			<-begun
+		computes := &begins{step: "alice bad compute", do: func() {
 			if interrupted {
 				cancel(enough)
+				return
 			}
-			for {
-				select {
-				case ticks <- time.Time{}:
-				case <-over:
-					return
+			go func() {
+				for {
+					select {
+					case ticks <- time.Time{}:
+					case <-over:
+						return
+					}
 				}
-			}
-		}()
-		_, _, err = r.wait(ctx, ticks)
+			}()
+		}}
+		spec := &sim.Spec{File: "x.lab", Sources: map[string][]byte{"x.lab": []byte("peers alice\nalice init\nalice bad compute\n")}, Seed: 7, Gossip: "fast", Observer: computes}
+		_, _, err := p.run(ctx, spec, io.Discard, ticks)
 		close(over)
 		var broke *sim.BrokenError
 		if interrupted && !errors.Is(err, enough) || !interrupted && (!errors.As(err, &broke) || broke.Seed != 7) {
 			t.Error(err)
 		}
-		<-r.ended             // where it looks at its clock again
-		if h.givenUp.Load() { // else it would close what the other tests use
-			if err := h.Close(t.Context()); err != nil {
-				t.Error(err)
-			}
+	}
+	if _, text, err := run(t, 1, "peers alice\nalice echo fine\n"); err != nil {
+		t.Errorf("the next run: %v\n%s", err, text)
+	}
+}
+
+// begins does something when a step begins.
+type begins struct {
+	testcoord.Nobody
+	step string
+	do   func()
+}
+
+func (b *begins) StepBegins(s testcoord.StepRecord) {
+	if s.Text == b.step {
+		b.do()
+	}
+}
+
+// TestNoGuest has files that are none.
+func TestNoGuest(t *testing.T) {
+	t.Parallel()
+	empty := filepath.Join(t.TempDir(), "empty.wasm")
+	if err := os.WriteFile(empty, []byte("\x00asm\x01\x00\x00\x00"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for file, want := range map[string]string{"nothing.wasm": "start the simulation: open nothing.wasm: no such file", "host_test.go": "start the simulation: compile the simulation: invalid magic number", empty: "ended without an outcome"} {
+		p := poolOf(file)
+		spec := &sim.Spec{File: "x.lab", Sources: map[string][]byte{"x.lab": []byte("peers alice\nalice echo\n")}}
+		if _, _, err := p.Run(t.Context(), spec, io.Discard); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", file, err)
 		}
-		cancel(nil)
+		p.Close()
 	}
 }
 
@@ -235,14 +287,14 @@ func TestStandsStill(t *testing.T) {
 // TestObserved checks that one outside of the guest is told as it happens.
 func TestObserved(t *testing.T) {
 	t.Parallel()
-	h, err := shared()
+	p, err := shared()
 	if err != nil {
 		t.Fatal(err)
 	}
 	seen := &watcher{}
 	spec := &sim.Spec{File: "x.lab", Sources: map[string][]byte{"x.lab": []byte("peers alice bob\nall init\nlab kill bob\n")}, Gossip: "fast", Observer: seen}
 	var before int
-	o, _, err := h.Run(t.Context(), spec, writer(func(b []byte) {
+	o, _, err := p.Run(t.Context(), spec, writer(func(b []byte) {
 		if bytes.Contains(b, []byte("PASS")) {
 			before = seen.events
 		}

@@ -6,101 +6,49 @@ import (
 	"errors"
 	"io"
 	"math/rand/v2"
-	"sync/atomic"
-	"time"
 
 	"github.com/tetratelabs/wazero"
-	"github.com/tetratelabs/wazero/api"
 	"github.com/tetratelabs/wazero/sys"
 
 	"peerlab.example/peerlab/internal/sim"
 )
 
-// Run runs a spec. text gets what a person watches, as it happens. When ctx ends, so does the guest where it next looks at its clock, which Go's
-// runtime does whenever another goroutine has its turn. A guest that looks no more is given up, with a sim.BrokenError: it computes for ever, and goes
-// on with it until the process ends. (wazero can end such a guest, too, if it compiles a look at a flag into each loop: then all guests take more than
-// twice as long.)
-func (h *Host) Run(ctx context.Context, spec *sim.Spec, text io.Writer) (*sim.Outcome, Stats, error) {
-	ticks := time.NewTicker(sim.LookEvery)
-	defer ticks.Stop()
-	r, err := h.start(ctx, spec, text)
-	if err != nil {
-		return nil, Stats{}, err
-	}
-	return r.wait(ctx, ticks.C)
+// job is one run, as a worker is sent it.
+type job struct {
+	Seed uint64
+	Spec []byte
 }
 
-// running is a run in a goroutine of its own, which may never end.
-type running struct {
-	host   *Host
-	seed   uint64
-	pulse  sim.Pulse
-	stop   atomic.Bool
-	ended  chan struct{}
-	reader *sim.Reader
-	// Known when ended is closed:
-	clock  clock
-	stderr bytes.Buffer
-	memory uint64
-	err    error
+// ended is how a guest has ended.
+type ended struct {
+	Stats  Stats
+	Failed string // empty where it did all that it should
+	Stderr string
 }
 
-func (h *Host) start(ctx context.Context, spec *sim.Spec, text io.Writer) (*running, error) {
-	r := &running{host: h, seed: spec.Seed, ended: make(chan struct{})}
-	in, reader, err := sim.Send(spec, text)
-	if err != nil {
-		return nil, err
-	}
-	r.reader = reader
+// run runs one guest. out gets what it writes, and beat is called where it looks at its clock, which Go's runtime does whenever another
+// goroutine has its turn.
+func (h *host) run(ctx context.Context, j job, out io.Writer, beat func()) *ended {
+	var clock clock
+	var stderr sim.Stderr
 	config := wazero.NewModuleConfig().WithName("").WithArgs("peerlab").
-		WithStdin(bytes.NewReader(in)).WithStdout(r.pulse.Text(reader)).WithStderr(&r.stderr).
-		WithRandSource(&chance{rand.NewPCG(spec.Seed, 0)}).
-		WithWalltime(func() (int64, int32) { r.look(); return r.clock.wall() }, sys.ClockResolution(tick)).
-		WithNanotime(func() int64 { r.look(); return r.clock.nano() }, sys.ClockResolution(tick)).
-		WithNanosleep(func(ns int64) { r.look(); r.clock.sleep(ns) })
-	forget := context.AfterFunc(ctx, func() { r.stop.Store(true) })
-	go func() { // it belongs to whoever waits, who may have to give it up
-		defer close(r.ended)
-		defer forget()
-		var module api.Module
-		module, r.err = h.runtime.InstantiateModule(context.WithoutCancel(ctx), h.guest, config)
-		if module != nil {
-			r.memory = uint64(module.Memory().Size())
-			r.err = errors.Join(r.err, module.Close(context.WithoutCancel(ctx)))
+		WithStdin(bytes.NewReader(j.Spec)).WithStdout(out).WithStderr(&stderr).
+		WithRandSource(&chance{rand.NewPCG(j.Seed, 0)}).
+		WithWalltime(func() (int64, int32) { beat(); return clock.wall() }, sys.ClockResolution(tick)).
+		WithNanotime(func() int64 { beat(); return clock.nano() }, sys.ClockResolution(tick)).
+		WithNanosleep(func(ns int64) { beat(); clock.sleep(ns) })
+	var e ended
+	module, err := h.runtime.InstantiateModule(ctx, h.guest, config)
+	if module != nil {
+		if memory := module.ExportedMemory("memory"); memory != nil { // any program of Go has one
+			e.Stats.Memory = uint64(memory.Size())
 		}
-	}()
-	return r, nil
-}
-
-// exitStopped is the exit code of a guest that its host ended.
-const exitStopped = 130
-
-// look is where the guest looks at its clock, and where it ends if it should.
-func (r *running) look() {
-	if r.stop.Load() || r.pulse.GivenUp() {
-		panic(sys.NewExitError(exitStopped))
+		err = errors.Join(err, module.Close(ctx))
 	}
-	r.pulse.Beat()
-}
-
-// wait returns what has become of the run.
-func (r *running) wait(ctx context.Context, ticks <-chan time.Time) (*sim.Outcome, Stats, error) {
-	if err := r.pulse.Watch(ctx, ticks, r.ended); err != nil {
-		r.host.givenUp.Store(true)
-		if ctx.Err() == nil {
-			err = &sim.BrokenError{Seed: r.seed, Why: err.Error()}
-		}
-		return nil, Stats{}, err
-	}
-	stats := Stats{Virtual: r.clock.now, Memory: r.memory}
 	var exited *sys.ExitError
-	switch {
-	case ctx.Err() != nil:
-		return nil, stats, context.Cause(ctx)
-	case errors.As(r.err, &exited) && exited.ExitCode() == 0:
-	case r.err != nil:
-		return nil, stats, sim.Panicked(r.seed, r.stderr.String()+"\n"+r.err.Error())
+	if err != nil && (!errors.As(err, &exited) || exited.ExitCode() != 0) {
+		e.Failed = err.Error()
 	}
-	outcome, err := r.reader.Outcome()
-	return outcome, stats, err
+	e.Stats.Virtual, e.Stderr = clock.now, stderr.String()
+	return &e
 }
