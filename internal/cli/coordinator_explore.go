@@ -104,7 +104,10 @@ func exploreSuite(ctx context.Context, std Stdio, f *exploreFlags, apps []func()
 		return err
 	}
 	suite := suites[0]
-	if f.out != "" && filepath.Clean(f.out) != filepath.Dir(file) && len(suite.Files) > 0 {
+	if sameFolder(f.out, filepath.Dir(file)) {
+		f.out = "" // what the suite includes is found from its folder as the user has called that
+	}
+	if f.out != "" && len(suite.Files) > 0 {
 		return exit{exitUsage, fmt.Errorf("--out %s: %s includes other files, which would not be found from there", f.out, file)}
 	}
 	spec, err := f.run.specOf(suite, false)
@@ -139,11 +142,18 @@ func exploreSuite(ctx context.Context, std Stdio, f *exploreFlags, apps []func()
 	if i != nil {
 		err = nil // it says no more than that
 	}
-	err = errors.Join(err, e.show(findings, i != nil), i)
+	err = errors.Join(err, e.show(findings, errors.Join(err, i)), i)
 	if err == nil && findings.Failed() > 0 {
 		return exit{exitFailed, nil}
 	}
 	return err
+}
+
+// sameFolder reports whether two paths are of one folder that is there.
+func sameFolder(a, b string) bool {
+	one, errOne := os.Stat(a)
+	other, errOther := os.Stat(b)
+	return errOne == nil && errOther == nil && os.SameFile(one, other)
 }
 
 // endings are the signals that end a search, or a study, with what it has until then.
@@ -216,8 +226,9 @@ func (e *exploration) progress(p explore.Progress) {
 	}
 }
 
-// show tells what was found, and writes the suites. Of a search that was cut short nobody can say that all seeds pass.
-func (e *exploration) show(found *explore.Findings, cut bool) error {
+// show tells what was found, and writes the suites. Of a search that was cut short, by a signal or since a run could not be made, nobody can
+// say that all seeds pass.
+func (e *exploration) show(found *explore.Findings, cut error) error {
 	var errs []error
 	for _, g := range found.Groups {
 		errs = append(errs, e.showGroup(found, g))
@@ -227,7 +238,7 @@ func (e *exploration) show(found *explore.Findings, cut bool) error {
 	switch {
 	case found.Failed() > 0:
 		verdict = "FAIL"
-	case cut:
+	case cut != nil:
 		verdict = "ENDED"
 	}
 	line := fmt.Sprintf("%s %s  %s", verdict, command.Clean(e.suite.Name), count(found.Runs, "seed"))
@@ -255,7 +266,7 @@ func (e *exploration) showGroup(found *explore.Findings, g *explore.Group) error
 	_, _ = fmt.Fprintf(out, "  %s\n", seedsOf(g.Seeds))
 	again := e.flags.run
 	again.how.seed = g.Seeds[0]
-	file, err := e.suite.File, error(nil)
+	file := e.suite.File
 	switch {
 	case len(g.Shrunk) > 0:
 		file = e.file(g.Seeds[0])
@@ -263,14 +274,15 @@ func (e *exploration) showGroup(found *explore.Findings, g *explore.Group) error
 		for _, fault := range g.Shrunk {
 			_, _ = fmt.Fprintf(out, "    %s\n", strings.Join(fault.Lines(), "; "))
 		}
-		if err = writeFound(file, g.File); err == nil {
-			_, _ = fmt.Fprintf(out, "  written: %s\n", command.Clean(file))
+		if err := writeFound(file, g.File); err != nil {
+			return err // and there is no run to see again
 		}
+		_, _ = fmt.Fprintf(out, "  written: %s\n", command.Clean(file))
 	case len(g.Faults) > 0:
 		_, _ = fmt.Fprintf(out, "  without any fault, too\n")
 	}
 	_, _ = fmt.Fprintf(out, "  %s\n", again.again(file))
-	return err
+	return nil
 }
 
 // detailsShown is how many lines of a failure are shown: stacks are long.

@@ -86,8 +86,13 @@ func Run(ctx context.Context, cfg Config) (*Findings, error) {
 	}
 	byFrequency(e.found.Groups)
 	e.found.Durations = e.took.distributions()
-	if e.failures == nil && cfg.Faults {
-		e.shrinkAll(ctx)
+	if cfg.Faults {
+		shrinking, enough := context.WithCancel(ctx)
+		defer enough()
+		if e.failures != nil { // no more runs can be made, and the schedules stay as they are
+			enough()
+		}
+		e.shrinkAll(shrinking)
 	}
 	return &e.found, errors.Join(e.failures, context.Cause(ctx))
 }
@@ -240,7 +245,11 @@ func (e *explorer) shrink(ctx context.Context, g *Group) {
 		e.mu.Lock()
 		defer e.mu.Unlock()
 		e.tell(Progress{Shrinking: seed, Tries: tries})
-		return v.failed && v.failure.what == g.What
+		if ctx.Err() != nil || !v.failed || v.failure.what != g.What { // of one that was cut short nobody knows how it would have failed
+			return false
+		}
+		g.Why, g.Details = v.failure.why, v.failure.details // which the suite that is left shows
+		return true
 	})
 	if len(g.Shrunk) > 0 {
 		g.File = e.target.With(g.Shrunk, e.cfg.Head(seed))

@@ -3,8 +3,11 @@ package explore
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
+	"strings"
 	"testing"
+	"time"
 
 	"peerlab.example/peerlab/internal/sim"
 	"peerlab.example/peerlab/internal/testcoord"
@@ -35,6 +38,67 @@ func TestBroken(t *testing.T) {
 	}
 	if g := found.Groups[0]; g.What != "panic: no" || !slices.Equal(g.Seeds, []uint64{2, 4, 6}) {
 		t.Errorf("%+v", g)
+	}
+}
+
+// TestShownAsShrunk checks that what is told of a group is what the suite shows that is left of its schedule.
+func TestShownAsShrunk(t *testing.T) {
+	t.Parallel()
+	cfg := config(t, nil)
+	cfg.Faults, cfg.LongestFault = true, 3*time.Second
+	for cfg.First = 1; len(Draw(cfg.First, NewTarget(cfg.Suite, []byte(small)), cfg.LongestFault)) < 4; {
+		cfg.First++
+	}
+	cfg.Last = cfg.First
+	cfg.File = func(uint64) string { return "found.lab" }
+	cfg.Head = func(uint64) []string { return nil }
+	cfg.Run = func(_ context.Context, spec *sim.Spec) (*sim.Outcome, error) {
+		lines := strings.Count(string(spec.Suite()), "\nlab ")
+		o := passed()
+		if lines < 2 { // the suite has one of its own
+			return o, nil
+		}
+		o.Result.Failed = 1
+		o.Result.Steps = []testcoord.StepRecord{{
+			File: "other.lab", Line: 1, Text: "noop", Status: testcoord.Failed, Err: fmt.Sprint(lines, " lines"), Details: []string{fmt.Sprint("all ", lines)},
+		}}
+		return o, nil
+	}
+	found, err := Run(t.Context(), cfg)
+	if err != nil || len(found.Groups) != 1 {
+		t.Fatalf("%v %+v", err, found)
+	}
+	g := found.Groups[0]
+	lines := strings.Count(string(g.File), "\nlab ")
+	if len(g.Shrunk) != 1 || len(g.Faults) == 1 {
+		t.Fatalf("%d faults are left of %d", len(g.Shrunk), len(g.Faults))
+	}
+	if g.Why != fmt.Sprint(lines, " lines") || !slices.Equal(g.Details, []string{fmt.Sprint("all ", lines)}) {
+		t.Errorf("%q %q is told of a suite with %d lines", g.Why, g.Details, lines)
+	}
+}
+
+// TestNoRunCanBeMade checks that a schedule which nobody could run stays as it was drawn.
+func TestNoRunCanBeMade(t *testing.T) {
+	t.Parallel()
+	cfg := config(t, nil)
+	cfg.Faults, cfg.LongestFault = true, 3*time.Second
+	cfg.File = func(uint64) string { return "found.lab" }
+	cfg.Head = func(uint64) []string { return nil }
+	broken := errors.New("broken")
+	runs := 0
+	cfg.Run = func(_ context.Context, spec *sim.Spec) (*sim.Outcome, error) {
+		if runs++; runs > 1 {
+			return nil, broken
+		}
+		return nil, &sim.BrokenError{Seed: spec.Seed, Why: "panic: no"}
+	}
+	found, err := Run(t.Context(), cfg)
+	if !errors.Is(err, broken) || len(found.Groups) != 1 {
+		t.Fatalf("%v %+v", err, found)
+	}
+	if g := found.Groups[0]; len(g.Shrunk) != len(g.Faults) || runs != 2 {
+		t.Errorf("%d runs, and %d faults are left of %d", runs, len(g.Shrunk), len(g.Faults))
 	}
 }
 

@@ -30,7 +30,7 @@ func (f *Findings) Failed() int { return f.Runs - f.Passed - f.Unfit }
 type Group struct {
 	// What is what failed first, with its place.
 	What string
-	// Why and Details are what the run with the smallest seed told of it.
+	// Why and Details are what the run with the smallest seed told of it: with the faults that are left, not with those that were drawn.
 	Why     string
 	Details []string
 	// Seeds are those with which it failed, in order.

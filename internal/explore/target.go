@@ -2,7 +2,6 @@ package explore
 
 import (
 	"bytes"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -22,43 +21,34 @@ type Target struct {
 
 	spared []string       // peers that the suite itself ends or stops
 	begun  map[string]int // by peer, the first of Places at which it has been told to begin
+	kept   []kept         // of each of Places
 	last   int            // the line of the last of several sections, else 0
-	src    []byte
+	src    []byte         // without a byte order mark
 }
 
-// before is what can stand before the words of a step: conditions, and how it is to end.
-const before = `^(?:\[[^\]]*\]\s*)*[?!]?\s*`
-
-// begins are steps that make peers members, ends those after which a peer may not be there.
-var (
-	begins = regexp.MustCompile(before + `(\S+)\s+init\b`)
-	judges = regexp.MustCompile(before + `expect\s.*\b(?:output|json)\s`)
-	ends   = regexp.MustCompile(before + `(?:lab\s+(?:kill|stop|restart|freeze)\s+(.+)|(\S+)\s+(?:member\s+leave|leave|quit|exit)\b.*)$`)
-)
+// bom is what some editors begin a text in UTF-8 with. Lines before it would make it part of a word.
+var bom = []byte("\ufeff")
 
 // NewTarget reads a suite, which src is the main file of.
 func NewTarget(suite *testcoord.Suite, src []byte) *Target {
-	t := &Target{Peers: suite.Peers, begun: map[string]int{}, src: src}
-	all := func(steps []*testcoord.Step, re *regexp.Regexp, found func(who string)) {
-		var walk func([]*testcoord.Step)
-		walk = func(steps []*testcoord.Step) {
-			for _, s := range steps {
-				if m := re.FindStringSubmatch(s.Text); m != nil {
-					found(strings.Join(m[1:], ""))
-				}
-				walk(s.Body)
-			}
+	t := &Target{Peers: suite.Peers, begun: map[string]int{}, src: bytes.TrimPrefix(src, bom)}
+	each(suite, suite.Steps, func(w testcoord.Words) {
+		if ends(w) {
+			t.spared = append(t.spared, w.Peers...)
 		}
-		walk(steps)
-	}
-	all(suite.Steps, ends, func(who string) { t.spared = append(t.spared, t.named(who)...) })
+	})
 	t.last = lastSection(suite.Steps)
-	for _, s := range suite.Steps {
-		if s.File == "" && len(t.begun) > 0 && (t.last == 0 || s.Line < t.last) && !judges.MatchString(s.Text) {
+	keeps := keeps(suite)
+	for i, s := range suite.Steps {
+		if s.File == "" && len(t.begun) > 0 && (t.last == 0 || s.Line < t.last) && !suite.Words(s).Judges {
 			t.Places = append(t.Places, s.Line)
+			t.kept = append(t.kept, keeps[i])
 		}
-		all([]*testcoord.Step{s}, begins, func(who string) {
-			for _, name := range t.named(who) {
+		each(suite, []*testcoord.Step{s}, func(w testcoord.Words) {
+			if !begins(w) {
+				return
+			}
+			for _, name := range w.Peers {
 				if _, known := t.begun[name]; !known {
 					t.begun[name] = len(t.Places)
 				}
@@ -86,22 +76,17 @@ func lastSection(steps []*testcoord.Step) (line int) {
 // Permits reports whether there is a place for faults.
 func (t *Target) Permits() bool { return len(t.Places) > 0 }
 
-// named are the peers that words name: each of them may, where a word is that of a group, or a variable.
-func (t *Target) named(words string) []string {
-	var names []string
-	for _, w := range strings.FieldsFunc(words, func(r rune) bool { return r == ' ' || r == '\t' || r == ',' }) {
-		if !slices.Contains(t.Peers, w) {
-			return t.Peers
-		}
-		names = append(names, w)
-	}
-	return names
-}
-
 // mayEnd reports whether a peer may be frozen or killed there. Who is killed is told to begin again, and so must have begun.
 func (t *Target) mayEnd(name string, place int, kind Kind) bool {
 	begun, ok := t.begun[name]
-	return !slices.Contains(t.spared, name) && (kind == Freeze || ok && place >= begun)
+	keep := t.kept[place]
+	switch {
+	case keep.named, slices.Contains(keep.busy, name), slices.Contains(t.spared, name):
+		return false
+	case kind == Freeze:
+		return true
+	}
+	return ok && place >= begun && !slices.Contains(keep.output, name)
 }
 
 // order is the order of the suite.

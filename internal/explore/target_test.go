@@ -115,6 +115,16 @@ func TestWith(t *testing.T) {
 	}
 }
 
+// TestByteOrderMark checks that what stands before a suite does not move its byte order mark into the text.
+func TestByteOrderMark(t *testing.T) {
+	t.Parallel()
+	target := target(t, "\ufeffpeers alice bob\nall init\nalice msg hello\n")
+	src := target.With([]Fault{{Kind: Loss, Part: 5, Length: time.Second}}, []string{"# found by nobody"})
+	if got := read(t, "with.lab", string(src)); len(got.Peers) != 2 {
+		t.Errorf("%q has the peers %q", src, got.Peers)
+	}
+}
+
 // TestLastSection checks that the last of several sections is without faults, which are over when it begins.
 func TestLastSection(t *testing.T) {
 	t.Parallel()

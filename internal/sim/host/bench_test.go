@@ -2,6 +2,7 @@ package host
 
 import (
 	"fmt"
+	"io"
 	"testing"
 	"time"
 
@@ -13,6 +14,10 @@ import (
 func BenchmarkIdle(b *testing.B) {
 	p, err := shared()
 	if err != nil {
+		b.Fatal(err)
+	}
+	compiled := &sim.Spec{File: "x.lab", Sources: map[string][]byte{"x.lab": []byte("peers alice\nalice echo\n")}}
+	if _, _, err := p.Run(b.Context(), compiled, io.Discard); err != nil {
 		b.Fatal(err)
 	}
 	for _, c := range []struct {

@@ -215,7 +215,6 @@ func TestComputes(t *testing.T) {
 	enough := errors.New("enough")
 	for _, interrupted := range []bool{false, true} {
 		ctx, cancel := context.WithCancelCause(t.Context())
-		defer cancel(nil)
 		ticks, over := make(chan time.Time), make(chan struct{})
 		computes := &begins{step: "alice bad compute", do: func() {
 			if interrupted {
@@ -235,6 +234,7 @@ func TestComputes(t *testing.T) {
 		spec := &sim.Spec{File: "x.lab", Sources: map[string][]byte{"x.lab": []byte("peers alice\nalice init\nalice bad compute\n")}, Seed: 7, Gossip: "fast", Observer: computes}
 		_, _, err := p.run(ctx, spec, io.Discard, ticks)
 		close(over)
+		cancel(nil)
 		var broke *sim.BrokenError
 		if interrupted && !errors.Is(err, enough) || !interrupted && (!errors.As(err, &broke) || broke.Seed != 7) {
 			t.Error(err)
