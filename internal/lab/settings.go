@@ -54,7 +54,7 @@ func identitySettings(checkBootstrap func(string) error) []config.Field {
 		},
 		{
 			Key: "bootstrap-timeout", Kind: app.Duration, Default: "0s",
-			Summary: "give up when the bootstrap service is not reached in this time; 0 means never",
+			Summary: "give up when the bootstrap service is not reached in this time, and no member of an earlier start is remembered; 0 means never",
 		},
 		{Key: "listen", Kind: app.Addr, Default: "127.0.0.1:0", Summary: "host:port of gRPC; port 0 means any"},
 		{Key: "gossip", Kind: app.Addr, Default: "127.0.0.1:0", Summary: "host:port of gossip, UDP and TCP; port 0 means any"},
