@@ -6,6 +6,8 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+
+	"peerlab.example/peerlab/internal/atomicfile"
 )
 
 // maxLinks is how many links lead to a file at most: as many as Linux follows.
@@ -33,25 +35,7 @@ func replaceFile(path string, content []byte) error {
 		}
 		mode = old.Mode().Perm()
 	}
-	dir, _ := filepath.Split(real)
-	if dir == "" {
-		dir = "." // CreateTemp would take the system's folder
-	}
-	f, err := os.CreateTemp(dir, ".peerlab-*") // with mode 0600
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(content)
-	if old != nil {
-		err = errors.Join(err, f.Chmod(mode), f.Sync()) // there is something to lose
-	}
-	if err = errors.Join(err, f.Close()); err == nil {
-		err = os.Rename(f.Name(), real)
-	}
-	if err != nil {
-		return errors.Join(err, os.Remove(f.Name()))
-	}
-	return nil
+	return atomicfile.Write(real, mode, old != nil, atomicfile.Bytes(content)) // where there is something to lose, it is on the disk first
 }
 
 // behindLinks is where a name leads, also when nothing is there yet. Names are put together as they are: to shorten "link/.." would

@@ -12,6 +12,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"peerlab.example/peerlab/app"
+	"peerlab.example/peerlab/internal/atomicfile"
 )
 
 // maxFile is the largest configuration that is read, in bytes. One with all fields has about two thousand.
@@ -106,17 +107,8 @@ func (v Values) Save(path string, force bool) error {
 	if err := v.table.mayReplace(path, force); err != nil {
 		return err
 	}
-	f, err := os.CreateTemp(filepath.Dir(path), ".peerlab-config-*") // with mode 0600
-	if err != nil {
+	if err := atomicfile.Write(path, 0o600, true, atomicfile.Bytes(data)); err != nil {
 		return fmt.Errorf("configuration: %w", err)
-	}
-	_, err = f.Write(data)
-	err = errors.Join(err, f.Sync(), f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		return errors.Join(fmt.Errorf("configuration: %w", err), os.Remove(f.Name()))
 	}
 	return nil
 }

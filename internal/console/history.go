@@ -6,10 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 
+	"peerlab.example/peerlab/internal/atomicfile"
 	"peerlab.example/peerlab/internal/command"
 )
 
@@ -77,16 +77,7 @@ func (h *History) load() error {
 
 // rewrite replaces the file by the lines that are kept.
 func (h *History) rewrite() error {
-	f, err := os.CreateTemp(filepath.Dir(h.path), ".history-*") // with mode 0600
-	if err != nil {
-		return fmt.Errorf("history: %w", err)
-	}
-	_, err = f.WriteString(strings.Join(h.lines, "\n") + "\n")
-	if err = errors.Join(err, f.Close()); err == nil {
-		err = os.Rename(f.Name(), h.path)
-	}
-	if err != nil {
-		_ = os.Remove(f.Name())
+	if err := atomicfile.Write(h.path, 0o600, false, atomicfile.Bytes([]byte(strings.Join(h.lines, "\n")+"\n"))); err != nil {
 		return fmt.Errorf("history: shorten %s: %w", h.path, err)
 	}
 	return nil

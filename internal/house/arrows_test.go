@@ -17,8 +17,8 @@ var arrows = map[string][]string{
 	"internal/peer":           {"app", "internal/command", "internal/event", "internal/membership", "internal/network", "internal/node"},
 	"internal/lab":            {"app", "internal/bootstrap", "internal/bootstrap/store/memory", "internal/command", "internal/config", "internal/console", "internal/event", "internal/membership", "internal/network", "internal/node", "internal/peer"},
 	"internal/testcoord":      {"app", "internal/command", "internal/event", "internal/invariant", "internal/network", "internal/node"}, // sees peers through gRPC only
-	"internal/console":        {"app", "internal/command", "internal/event"},                                                            // never a role
-	"internal/config":         {"app", "internal/command"},                                                                              // never a role: it gets targets
+	"internal/console":        {"app", "internal/atomicfile", "internal/command", "internal/event"},                                     // never a role
+	"internal/config":         {"app", "internal/atomicfile", "internal/command"},                                                       // never a role: it gets targets
 	"internal/bootstrap":      {"internal/event", "internal/node"},
 	"internal/chat":           {"app"}, // has no private door: an application of yours can do the same
 	"internal/membership":     {"app", "internal/network"},
@@ -26,18 +26,19 @@ var arrows = map[string][]string{
 	"internal/node":           {"internal/event", "internal/network"},
 	"internal/event":          {},
 	"internal/invariant":      {"internal/event"},
-	"internal/report":         {"internal/command", "internal/event"},  // is filled by the coordinator, and knows nothing of it
-	"internal/metrics":        {"internal/bootstrap", "internal/node"}, // told through their interfaces; neither knows it
+	"internal/report":         {"internal/atomicfile", "internal/command", "internal/event"}, // is filled by the coordinator, and knows nothing of it
+	"internal/metrics":        {"internal/bootstrap", "internal/node"},                       // told through their interfaces; neither knows it
 	"internal/network":        {},
 	"internal/netns":          {"internal/network"}, // a place to run peers in; knows no role
 	"internal/kubernetes":     {},                   // talks to a cluster, and knows nothing of what it runs
 	"internal/deploy":         {},                   // talks to Google Cloud, and knows nothing of what it deploys
 	"app":                     {},
+	"internal/atomicfile":     {},
 	"internal/sim":            {"app", "internal/bootstrap", "internal/config", "internal/console", "internal/event", "internal/invariant", "internal/lab", "internal/network", "internal/node", "internal/peer", "internal/testcoord"}, // a composition root, as cli is
 	"internal/explore":        {"internal/command", "internal/sim", "internal/testcoord"},
 	"internal/study":          {"internal/predict", "internal/report", "internal/sim", "internal/testcoord"},
 	"internal/sim/fast":       {"app", "internal/sim"},
-	"internal/sim/guest":      {"internal/sockaddr"},
+	"internal/sim/guest":      {"internal/atomicfile", "internal/sockaddr"},
 	"internal/sim/guest/pack": {"internal/sim/guest"},
 	"internal/sim/host":       {"internal/sim"},
 	"internal/sockaddr":       {},

@@ -7,6 +7,8 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+
+	"peerlab.example/peerlab/internal/atomicfile"
 )
 
 // The files of a report.
@@ -69,22 +71,12 @@ func writeRun(w io.Writer, r *Run) error {
 	return enc.Encode(r)
 }
 
-// writeFile writes beside the file and then renames.
-func writeFile(path string, write func(io.Writer) error) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*")
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, os.Remove(f.Name()))
+// writeFile writes one of the files of a report.
+func writeFile(path string, write func(io.Writer) error) error {
+	return atomicfile.Write(path, 0o600, false, func(w io.Writer) error {
+		if err := write(w); err != nil {
+			return fmt.Errorf("%s: %w", filepath.Base(path), err)
 		}
-	}()
-	if err := write(f); err != nil {
-		return errors.Join(fmt.Errorf("%s: %w", filepath.Base(path), err), f.Close())
-	}
-	if err := f.Close(); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), path)
+		return nil
+	})
 }

@@ -19,6 +19,8 @@ import (
 	"time"
 
 	"github.com/gofrs/flock"
+
+	"peerlab.example/peerlab/internal/atomicfile"
 )
 
 // embeddedFor is the program whose guest can be embedded. Another one has other applications.
@@ -82,18 +84,7 @@ func keep(file string, data []byte) error {
 	if info, err := os.Stat(file); err == nil && info.Size() == int64(len(data)) {
 		return nil
 	}
-	f, err := os.CreateTemp(filepath.Dir(file), "new-*")
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(data)
-	if err = errors.Join(err, f.Close()); err == nil {
-		err = os.Rename(f.Name(), file)
-	}
-	if err != nil {
-		return errors.Join(err, os.Remove(f.Name()))
-	}
-	return nil
+	return atomicfile.Write(file, 0o600, false, atomicfile.Bytes(data))
 }
 
 // guest is what is in a folder of the cache. It says so if it is still to be compiled.
