@@ -38,6 +38,7 @@ func newCoordinatorCheck(std Stdio, apps []func() app.App) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			opt.Read = os.ReadFile
 			suites, err := parseSuites(std, apps, files, opt)
 			for _, s := range suites {
 				_, _ = fmt.Fprintf(std.Out, "%s: %s, %s\n", s.File, counted(len(s.Peers), "peer"), counted(s.Lines(), "step"))
@@ -63,16 +64,13 @@ func params(set []string) (map[string]string, error) {
 	return out, nil
 }
 
-// readOnce reads files, and each of them once: what is simulated is what was checked, and a pipe has no more to give. A nil one reads anew.
+// readOnce reads files, and each of them once: what is simulated is what was checked, and a pipe has no more to give.
 type readOnce struct {
 	mu    sync.Mutex
 	files map[string][]byte // guarded by mu; by path
 }
 
 func (r *readOnce) file(path string) ([]byte, error) {
-	if r == nil {
-		return os.ReadFile(path)
-	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if data, ok := r.files[path]; ok {
@@ -95,9 +93,7 @@ func parseSuites(std Stdio, apps []func() app.App, files []string, opt testcoord
 	if err != nil {
 		return nil, err
 	}
-	if opt.Table = table; opt.Read == nil {
-		opt.Read = os.ReadFile
-	}
+	opt.Table = table
 	var suites []*testcoord.Suite
 	failed := false
 	for _, file := range files {

@@ -131,7 +131,7 @@ func exploreSuite(ctx context.Context, std Stdio, f *exploreFlags, apps []func()
 	line, std := newStatusLine(std)
 	e := &exploration{std: std, flags: f, suite: suite, begun: time.Now(), line: line}
 	findings, err := explore.Run(ctx, e.config(spec, simulator))
-	err = errors.Join(err, simulator.close())
+	simulator.close()
 	if line != nil {
 		line.Close()
 	}
@@ -142,7 +142,7 @@ func exploreSuite(ctx context.Context, std Stdio, f *exploreFlags, apps []func()
 	if i != nil {
 		err = nil // it says no more than that
 	}
-	err = errors.Join(err, e.show(findings, errors.Join(err, i)), i)
+	err = errors.Join(err, e.show(findings, err != nil || i != nil), i)
 	if err == nil && findings.Failed() > 0 {
 		return exit{exitFailed, nil}
 	}
@@ -228,7 +228,7 @@ func (e *exploration) progress(p explore.Progress) {
 
 // show tells what was found, and writes the suites. Of a search that was cut short, by a signal or since a run could not be made, nobody can
 // say that all seeds pass.
-func (e *exploration) show(found *explore.Findings, cut error) error {
+func (e *exploration) show(found *explore.Findings, cut bool) error {
 	var errs []error
 	for _, g := range found.Groups {
 		errs = append(errs, e.showGroup(found, g))
@@ -238,7 +238,7 @@ func (e *exploration) show(found *explore.Findings, cut error) error {
 	switch {
 	case found.Failed() > 0:
 		verdict = "FAIL"
-	case cut != nil:
+	case cut:
 		verdict = "ENDED"
 	}
 	line := fmt.Sprintf("%s %s  %s", verdict, command.Clean(e.suite.Name), count(found.Runs, "seed"))

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"bytes"
-	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -16,12 +15,12 @@ func TestExploreVerdict(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
 		found explore.Findings
-		cut   error
+		cut   bool
 		want  string
 	}{
-		{explore.Findings{Runs: 2, Passed: 2}, nil, "PASS x  2 seeds, "},
-		{explore.Findings{Runs: 2, Passed: 1}, nil, "FAIL x  2 seeds, 1 failed in "},
-		{explore.Findings{}, errors.New("x.lab cannot be read"), "ENDED x  0 seeds, "},
+		{explore.Findings{Runs: 2, Passed: 2}, false, "PASS x  2 seeds, "},
+		{explore.Findings{Runs: 2, Passed: 1}, false, "FAIL x  2 seeds, 1 failed in "},
+		{explore.Findings{}, true, "ENDED x  0 seeds, "},
 	} {
 		var out bytes.Buffer
 		e := &exploration{std: Stdio{Out: &out}, suite: &testcoord.Suite{Name: "x"}, begun: time.Now()}

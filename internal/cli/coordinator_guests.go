@@ -23,7 +23,7 @@ func (fastSimulator) run(ctx context.Context, spec *sim.Spec, text io.Writer) (*
 	return fast.Run(ctx, func() (*exec.Cmd, error) { return itself("coordinator", fastGuest) }, spec, text)
 }
 
-func (fastSimulator) close() error { return nil }
+func (fastSimulator) close() {}
 
 // guestWorker is what the pool of a guestSimulator starts, with the file of the guest and a folder for what is compiled of it.
 const guestWorker = "guest-worker"

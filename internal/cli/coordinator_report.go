@@ -100,17 +100,8 @@ func (r *reports) write() error {
 // begin anew in each.
 func (r *reports) writeEvents(w io.Writer) error {
 	for i, run := range r.runs {
-		var events bytes.Buffer
-		if err := report.WriteEvents(&events, run.Events); err != nil {
+		if err := report.WriteEventsOf(w, r.names[i], run.Events); err != nil {
 			return err
-		}
-		for line := range bytes.Lines(events.Bytes()) {
-			if r.names[i] != "" {
-				line = append(fmt.Appendf(nil, `{"run":%q,`, r.names[i]), line[1:]...) // the name has no character that JSON escapes
-			}
-			if _, err := w.Write(line); err != nil {
-				return err
-			}
 		}
 	}
 	return nil

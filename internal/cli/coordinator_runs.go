@@ -149,7 +149,7 @@ func (s *session) close() error {
 		err = s.ui.Close()
 	}
 	if s.sim != nil {
-		err = errors.Join(err, s.sim.close())
+		s.sim.close()
 	}
 	return err
 }

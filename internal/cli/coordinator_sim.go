@@ -61,7 +61,7 @@ func (f *simFlags) check(cmd *cobra.Command, runner string) error {
 // simulator runs specs.
 type simulator interface {
 	run(ctx context.Context, spec *sim.Spec, text io.Writer) (*sim.Outcome, error)
-	close() error
+	close()
 }
 
 // newSimulator finds the guest, unless the simulation is fast.
@@ -89,10 +89,7 @@ func (s guestSimulator) run(ctx context.Context, spec *sim.Spec, text io.Writer)
 	return outcome, err
 }
 
-func (s guestSimulator) close() error {
-	s.pool.Close()
-	return nil
-}
+func (s guestSimulator) close() { s.pool.Close() }
 
 // specOf is what a simulation of the suite depends on.
 func (f *runFlags) specOf(suite *testcoord.Suite, color bool) (*sim.Spec, error) {

@@ -38,7 +38,7 @@ func (b *brittle) run(_ context.Context, spec *sim.Spec, text io.Writer) (*sim.O
 	return &sim.Outcome{Result: &testcoord.Result{Suite: "bad", Passed: b.runs}}, nil
 }
 
-func (*brittle) close() error { return nil }
+func (*brittle) close() {}
 
 // TestBrokenSimulations checks that a run which breaks, or is not the same twice, has failed, says how to see it again, and does not keep the
 // other suites from being run.

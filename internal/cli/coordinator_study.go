@@ -148,7 +148,8 @@ func studySuite(ctx context.Context, std Stdio, f *studyFlags, apps []func() app
 	profile := gossipOf(suite).Profile
 	figures, err := f.figures(profile)
 	if err != nil {
-		return errors.Join(err, simulator.close())
+		simulator.close()
+		return err
 	}
 	made := 0
 	found, err := study.Run(ctx, study.Config{
@@ -163,7 +164,7 @@ func studySuite(ctx context.Context, std Stdio, f *studyFlags, apps []func() app
 		},
 		Theory: func(measure string) []report.Theory { return study.Theory(measure, figures) },
 	})
-	err = errors.Join(err, simulator.close())
+	simulator.close()
 	if line != nil {
 		line.Close()
 	}

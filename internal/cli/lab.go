@@ -132,14 +132,15 @@ func (l *peerProcess) memory(cfg peer.Config) (peer.Memory, error) {
 		return nil, nil
 	}
 	dir, err := stateDir()
+	var memory *fileMemory
 	if err == nil {
-		var memory peer.Memory
-		if memory, err = newFileMemory(dir, cfg.Group, cfg.Name); err == nil {
-			return memory, nil
-		}
+		memory, err = newFileMemory(dir, cfg.Group, cfg.Name)
 	}
-	l.log.Warn().Err(err).Msg("members are not remembered for the next start; --memory names another folder")
-	return nil, nil
+	if err != nil {
+		l.log.Warn().Err(err).Msg("members are not remembered for the next start; --memory names another folder")
+		return nil, nil
+	}
+	return memory, nil
 }
 
 // run gives the peer its work, and returns when that is done.

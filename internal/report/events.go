@@ -18,7 +18,18 @@ const maxLine = 64 << 20
 
 // WriteEvents writes events as JSON lines: the event as protobuf's JSON, with "atNs" before it, the time on the run's axis, and in later
 // lives of a peer "life". The order of fields is that of the schema, so that one run always has the same bytes.
-func WriteEvents(w io.Writer, events []Event) error {
+func WriteEvents(w io.Writer, events []Event) error { return WriteEventsOf(w, "", events) }
+
+// WriteEventsOf is WriteEvents for one of several runs in a file: each line begins with "run", its name. Without one it is WriteEvents.
+func WriteEventsOf(w io.Writer, run string, events []Event) error {
+	begin := "{"
+	if run != "" {
+		name, err := json.Marshal(run)
+		if err != nil {
+			return err
+		}
+		begin = fmt.Sprintf(`{"run":%s,`, name)
+	}
 	out := bufio.NewWriterSize(w, 1<<16)
 	var line bytes.Buffer
 	for _, e := range events {
@@ -32,7 +43,7 @@ func WriteEvents(w io.Writer, events []Event) error {
 			return fmt.Errorf("event %d of %q: %w", e.GetSeq(), e.GetNode(), err)
 		}
 		rest := line.Bytes()[1:]
-		head := fmt.Sprintf(`{"atNs":%d`, e.At.Nanoseconds())
+		head := fmt.Sprintf(`%s"atNs":%d`, begin, e.At.Nanoseconds())
 		if e.Life > 0 {
 			head += fmt.Sprintf(`,"life":%d`, e.Life)
 		}

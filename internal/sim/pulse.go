@@ -33,8 +33,8 @@ type Pulse struct {
 // Beat says that something has moved.
 func (p *Pulse) Beat() { p.beats.Add(1) }
 
-// GivenUp reports whether nobody waits for the run any more.
-func (p *Pulse) GivenUp() bool { return p.given.Load() }
+// givenUp reports whether nobody waits for the run any more.
+func (p *Pulse) givenUp() bool { return p.given.Load() }
 
 // Watch looks at each tick, and returns when the run has ended, with nil, or when it is given up since it stands still. Then the error says so,
 // or is that of ctx, if the run was to end.
@@ -77,7 +77,7 @@ func (s shown) Write(b []byte) (int, error) {
 	s.pulse.showing.Add(1)
 	defer s.pulse.showing.Add(-1)
 	s.pulse.Beat()
-	if s.pulse.GivenUp() {
+	if s.pulse.givenUp() {
 		return 0, errGivenUp
 	}
 	return s.to.Write(b)

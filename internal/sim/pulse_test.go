@@ -47,14 +47,14 @@ func TestPulse(t *testing.T) {
 		t.Error(err)
 	}
 	close(ended)
-	if err := <-result; err != nil || p.GivenUp() {
+	if err := <-result; err != nil || p.givenUp() {
 		t.Error("a run that moves was given up", err)
 	}
 
 	ended = make(chan struct{})
 	go watch()
 	look(patience)
-	if err := <-result; !errors.Is(err, errStill) || !p.GivenUp() {
+	if err := <-result; !errors.Is(err, errStill) || !p.givenUp() {
 		t.Error(err)
 	}
 	if _, err := p.Text(io.Discard).Write([]byte("x")); err == nil {

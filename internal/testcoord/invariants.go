@@ -118,11 +118,6 @@ func details(violations []invariant.Violation) []string {
 func (c *Coordinator) Log() (log invariant.Log, missed uint64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.known()
-}
-
-// known is Log. The lock is held.
-func (c *Coordinator) known() (log invariant.Log, missed uint64) {
 	now := time.Now()
 	log.End = now.Sub(c.start)
 	for _, name := range c.suite.Peers {

@@ -74,13 +74,13 @@ func (m MeasureRecord) String() string {
 		m.Shown(m.Quantile(0.95)), m.Shown(m.Quantile(1)), len(m.Samples))
 }
 
-// measured takes a measure from what is known so far. At each peer, a duration goes from the first event of the one kind since the last
+// measured takes a measure from an aligned log of what is known so far. At each peer, a duration goes from the first event of the one kind since the last
 // duration to the next of the other kind. Where a peer itself never logs the first, it is the one that any peer logged, and may seem to
 // be a little later than what came of it.
-func (c *Coordinator) measured(m Measure) MeasureRecord {
-	c.mu.Lock()
-	defer c.mu.Unlock()
+func (c *Coordinator) measured(m Measure, log []invariant.Entry) MeasureRecord {
 	if m.rate {
+		c.mu.Lock()
+		defer c.mu.Unlock()
 		return MeasureRecord{Name: m.Name, Rate: true, Samples: slices.Clone(c.rates[m.Name])}
 	}
 	out := MeasureRecord{Name: m.Name}
@@ -88,10 +88,9 @@ func (c *Coordinator) measured(m Measure) MeasureRecord {
 	if m.by.all {
 		names = c.suite.Peers
 	}
-	log, _ := c.known()
 	begins, ends := map[string][]time.Duration{}, map[string][]time.Duration{}
 	var anywhere []time.Duration
-	for _, e := range log.Aligned() {
+	for _, e := range log {
 		if m.from.holds(e.Event) {
 			begins[e.Peer] = append(begins[e.Peer], e.At)
 			anywhere = append(anywhere, e.At)
@@ -131,10 +130,20 @@ func pairs(peer string, begins, ends []time.Duration, skew time.Duration) []Samp
 	return out
 }
 
+// aligned are the events so far, on one axis.
+func (c *Coordinator) aligned() []invariant.Entry {
+	log, _ := c.Log()
+	return log.Aligned()
+}
+
 // takeMeasures takes all measures at the end of the run.
 func (c *Coordinator) takeMeasures() {
+	if len(c.suite.Measures) == 0 {
+		return
+	}
+	log := c.aligned()
 	for _, m := range c.suite.Measures {
-		c.result.Measures = append(c.result.Measures, c.measured(m))
+		c.result.Measures = append(c.result.Measures, c.measured(m, log))
 	}
 }
 
@@ -148,7 +157,7 @@ type measureStep struct {
 }
 
 func (s *measureStep) run(_ context.Context, f *flow) error {
-	m := f.c.measured(s.measure)
+	m := f.c.measured(s.measure, f.c.aligned())
 	if len(m.Samples) == 0 {
 		return &failure{msg: "nothing was measured so far", details: []string{"wanted  " + s.text}}
 	}

@@ -61,7 +61,7 @@ func TestMeasureAcrossPeers(t *testing.T) {
 		"alice": {name: "alice", log: []entry{sent(1040*ms, 1000*ms), sent(2001*ms, 2000*ms), sent(3001*ms, 3000*ms)}},
 		"bob":   {name: "bob", log: []entry{message(1021*ms, 520*ms), message(2003*ms, 1502*ms), message(3000*ms, 2499*ms)}},
 	}}
-	got := c.measured(suite.Measures[0]).Samples
+	got := c.measured(suite.Measures[0], c.aligned()).Samples
 	want := []Sample{
 		{Peer: "bob", From: 1001 * ms, To: 1021 * ms},
 		{Peer: "bob", From: 2001 * ms, To: 2003 * ms},
