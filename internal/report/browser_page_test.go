@@ -14,8 +14,14 @@ import (
 // click clicks on what a selector finds first, as a user would.
 func (b *tab) click(selector string) {
 	b.t.Helper()
-	do(b, chromedp.Click(chromedp.CSS(selector)))
+	b.follow(selector)
 	b.frames()
+}
+
+// follow clicks on a link. It does not wait for the page that goes: waitFor sees the one that comes.
+func (b *tab) follow(selector string) {
+	b.t.Helper()
+	do(b, chromedp.Click(chromedp.CSS(selector)))
 }
 
 // press presses a key where a selector finds the focus.

@@ -86,9 +86,9 @@ func TestBrowserListsRuns(t *testing.T) {
 	}
 	b.picture("runs-narrow")
 	b.size(1280, 700)
-	b.click("tr.run a")
+	b.follow("tr.run a")
 	b.waitFor(`document.querySelector("h1").textContent === "partition and heal" && document.documentElement.dataset.ready === "yes"`)
-	b.click("nav a") // the way back
+	b.follow("nav a") // the way back
 	b.waitFor(`document.querySelector("#run-table") && ` + runRows + `.split(", failed").length >= 1 && document.querySelectorAll("tr.run").length === 3`)
 	s.Expect(false)
 	b.waitFor(`document.querySelector("h1").textContent === "no run has begun"`)
