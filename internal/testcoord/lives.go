@@ -66,10 +66,7 @@ func (c *Coordinator) launch(ctx context.Context, name string) (*life, error) {
 	p := c.peers[name]
 	if c.opt.Runner == nil {
 		defer c.mu.Unlock()
-		if p.life.isGone() {
-			c.newLife(p, nil)
-		}
-		return p.life, nil
+		return p.life, nil // it was there when the run began
 	}
 	l := c.newLife(p, nil) // it may attach before Start returns
 	c.mu.Unlock()
@@ -151,9 +148,6 @@ func (c *Coordinator) endedWell(l *life) error {
 
 // kill ends the process of a peer at once.
 func (c *Coordinator) kill(l *life) error {
-	if l.process == nil {
-		return errors.New("the coordinator cannot kill a peer that it did not start")
-	}
 	c.mu.Lock()
 	if l.parting == "" && !l.isGone() {
 		l.parting = "kill"

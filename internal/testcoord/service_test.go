@@ -61,27 +61,24 @@ func TestAttachIsRefused(t *testing.T) {
 	})
 }
 
-// TestPeersOfOthers runs without a runner: the peers attach on their own, and again after a restart.
+// TestPeersOfOthers runs without a runner: the peers attach on their own, and only they themselves can begin or end.
 func TestPeersOfOthers(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		l := newLab(t, "peers alice bob\nall init\nexpect all members alive = 2\nlab restart bob\nbob init\nlab kill bob\n", Options{})
+		l := newLab(t, "peers alice bob\nall init\nexpect all members alive = 2\nlab kill bob\nlab restart bob\nbob noop\nlab stop bob\nlab restart bob\n",
+			Options{})
 		suite, runner := l.c.suite, l.runner
-		*l.c = *New(suite, Options{Out: &l.out})
-		go func() {
-			for range 2 {
-				p, _ := runner.Start(context.Background(), "bob")
-				<-p.Done()
-			}
-		}()
+		*l.c = *New(suite, Options{Out: &l.out, KeepGoing: true})
 		alice, _ := runner.Start(context.Background(), "alice")
+		bob, _ := runner.Start(context.Background(), "bob")
 		r, err := l.c.Run(context.Background())
-		wantStatuses(t, l, r, "2 ok", "3 ok", "4 ok", "5 ok", "6 FAIL")
+		wantStatuses(t, l, r, "2 ok", "3 ok", "4 FAIL", "5 FAIL", "6 ok", "7 ok", "8 FAIL")
 		if err != nil {
 			t.Error(err)
 		}
-		wantOutput(t, l, "cannot kill a peer that it did not start")
+		wantOutput(t, l, "cannot kill a peer that it did not start", "cannot restart a peer that it did not start")
 		<-alice.Done()
+		<-bob.Done()
 	})
 }
 

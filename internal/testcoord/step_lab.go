@@ -3,6 +3,7 @@ package testcoord
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -237,6 +238,9 @@ func (s *labStep) change(c *Coordinator, name string) error {
 	l, up, why := p.life, p.life.isUp(), p.why()
 	c.mu.Unlock()
 	switch {
+	case (s.verb == "restart" || s.verb == "kill") && c.opt.Runner == nil:
+		// Somebody may well start it again, but when cannot be known: it may come before it is waited for, and be refused.
+		return fmt.Errorf("the coordinator cannot %s a peer that it did not start", s.verb)
 	case s.verb == "restart" && l.isGone():
 		return nil
 	case s.verb != "restart" && !up:
