@@ -245,9 +245,6 @@ func (e *exploration) show(found *explore.Findings, cut bool) error {
 	if found.Failed() > 0 {
 		line += fmt.Sprintf(", %d failed in %s", found.Failed(), count(len(found.Groups), "way"))
 	}
-	if found.Unfit > 0 {
-		line += fmt.Sprintf(", %d with faults that the suite does not permit", found.Unfit)
-	}
 	_, _ = fmt.Fprintf(e.std.Out, "%s, %s of virtual time in %s\n", line, command.Duration(found.Virtual), command.Duration(time.Since(e.begun)))
 	return errors.Join(errs...)
 }

@@ -3,7 +3,6 @@ package explore
 import (
 	"context"
 	"errors"
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -127,10 +126,8 @@ func (e *explorer) try(ctx context.Context, seed uint64) bool {
 	progress := Progress{All: int(e.cfg.Last - e.cfg.First + 1)} //nolint:gosec // nobody runs so many
 	e.found.Runs++
 	switch {
-	case v.unfit:
-		e.found.Unfit++
 	case v.failed:
-		progress.New = e.file(seed, v.failure, faults)
+		progress.New = e.file(seed, v)
 	default:
 		e.found.Passed++
 		e.measure(v.outcome)
@@ -145,38 +142,46 @@ func (e *explorer) try(ctx context.Context, seed uint64) bool {
 
 // verdict is what became of a run.
 type verdict struct {
-	outcome       *sim.Outcome
-	failure       failure
-	failed, unfit bool
-	err           error // it could not be made
+	faults  []Fault // with which it was made
+	outcome *sim.Outcome
+	failure failure
+	failed  bool
+	err     error // it could not be made
 }
 
-// run simulates one seed with a schedule.
+// run simulates one seed with a schedule. A fault that cannot strike where it was put, since the peer that it would kill has ended by then,
+// is left away, and the rest is run anew.
 func (e *explorer) run(ctx context.Context, seed uint64, faults []Fault) verdict {
-	spec := e.spec(seed, faults)
-	outcome, err := e.cfg.Run(ctx, spec)
+	for {
+		v := e.simulate(ctx, seed, faults)
+		if !v.failed || v.failure.line == 0 {
+			return v
+		}
+		origin, fault := v.failure.line, -1
+		if len(faults) > 0 {
+			origin, fault = e.target.Origin(origin, faults, e.cfg.Head(seed))
+		}
+		if fault < 0 || !strings.HasPrefix(v.failure.what, "lab kill") && !strings.HasPrefix(v.failure.what, "lab freeze") {
+			v.failure.place(e.cfg.Suite.File, origin)
+			return v
+		}
+		faults = slices.Delete(slices.Clone(faults), fault, fault+1)
+	}
+}
+
+// simulate makes one run. The line of its failure is that of the file with the faults.
+func (e *explorer) simulate(ctx context.Context, seed uint64, faults []Fault) verdict {
+	outcome, err := e.cfg.Run(ctx, e.spec(seed, faults))
+	v := verdict{faults: faults, outcome: outcome}
 	var broke *sim.BrokenError
 	switch {
 	case errors.As(err, &broke):
-		return verdict{failed: true, failure: failure{what: broke.Why, why: "the simulation broke", details: strings.Split(broke.Stacks, "\n")}}
+		v.failed = true
+		v.failure = failure{what: broke.Why, why: "the simulation broke", details: strings.Split(broke.Stacks, "\n")}
 	case outcome == nil:
-		return verdict{err: err}
-	}
-	first, failed := firstFailure(outcome)
-	v := verdict{outcome: outcome, failure: first, failed: failed}
-	if failed && first.line > 0 {
-		origin := first.line
-		if len(faults) > 0 {
-			origin = e.target.Origin(first.line, faults, e.cfg.Head(seed))
-		}
-		if origin == 0 && (strings.HasPrefix(first.what, "lab kill") || strings.HasPrefix(first.what, "lab freeze")) {
-			return verdict{outcome: outcome, unfit: true}
-		}
-		if origin == 0 {
-			v.failure.what = "a fault: " + first.what
-		} else {
-			v.failure.what = fmt.Sprintf("%s:%d: %s", e.cfg.Suite.File, origin, first.what)
-		}
+		v.err = err
+	default:
+		v.failure, v.failed = firstFailure(outcome)
 	}
 	return v
 }
@@ -192,7 +197,8 @@ func (e *explorer) spec(seed uint64, faults []Fault) *sim.Spec {
 }
 
 // file puts a failure into its group, which it returns if it is new. The lock is held.
-func (e *explorer) file(seed uint64, f failure, faults []Fault) *Group {
+func (e *explorer) file(seed uint64, v verdict) *Group {
+	f := v.failure
 	g, known := e.groups[f.what]
 	if !known {
 		g = &Group{What: f.what}
@@ -200,7 +206,7 @@ func (e *explorer) file(seed uint64, f failure, faults []Fault) *Group {
 	}
 	g.Seeds = append(g.Seeds, seed)
 	if seed == slices.Min(g.Seeds) {
-		g.Why, g.Details, g.Faults = f.why, f.details, faults
+		g.Why, g.Details, g.Faults = f.why, f.details, v.faults
 	}
 	if known {
 		return nil
@@ -245,7 +251,10 @@ func (e *explorer) shrink(ctx context.Context, g *Group) {
 		e.mu.Lock()
 		defer e.mu.Unlock()
 		e.tell(Progress{Shrinking: seed, Tries: tries})
-		if ctx.Err() != nil || !v.failed || v.failure.what != g.What { // of one that was cut short nobody knows how it would have failed
+		switch {
+		case ctx.Err() != nil: // of one that was cut short nobody knows how it would have failed
+			return false
+		case !v.failed || v.failure.what != g.What, len(v.faults) < len(faults):
 			return false
 		}
 		g.Why, g.Details = v.failure.why, v.failure.details // which the suite that is left shows

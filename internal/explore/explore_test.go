@@ -78,6 +78,32 @@ func TestShownAsShrunk(t *testing.T) {
 	}
 }
 
+// TestFaultsThatCannotStrike checks that a kill of one that has ended by then is left away, and no verdict of a seed is lost.
+func TestFaultsThatCannotStrike(t *testing.T) {
+	t.Parallel()
+	cfg := config(t, nil)
+	cfg.Faults, cfg.LongestFault, cfg.Last = true, 3*time.Second, 50
+	cfg.File = func(uint64) string { return "found.lab" }
+	cfg.Head = func(uint64) []string { return nil }
+	again := 0
+	cfg.Run = func(_ context.Context, spec *sim.Spec) (*sim.Outcome, error) {
+		o := passed()
+		for i, line := range strings.Split(string(spec.Suite()), "\n") {
+			if strings.HasPrefix(line, "lab kill") {
+				again++
+				o.Result.Failed = 1
+				o.Result.Steps = []testcoord.StepRecord{{Line: i + 1, Text: line, Status: testcoord.Failed, Err: "it has ended"}}
+				break
+			}
+		}
+		return o, nil
+	}
+	found, err := Run(t.Context(), cfg)
+	if err != nil || found.Runs != 50 || found.Passed != 50 || again == 0 {
+		t.Errorf("%v %+v, %d kills failed", err, found, again)
+	}
+}
+
 // TestNoRunCanBeMade checks that a schedule which nobody could run stays as it was drawn.
 func TestNoRunCanBeMade(t *testing.T) {
 	t.Parallel()

@@ -80,6 +80,20 @@ func Draw(seed uint64, target *Target, longest time.Duration) []Fault {
 	return faults
 }
 
+// longestNames is how many bytes of names are in one line, which has room for 8,192.
+const longestNames = 7000
+
+// fitting are the first of the names that fit into a line, and at least two. The other peers are on no side of a partition, and reach all.
+func fitting(names []string) []string {
+	room := longestNames
+	for i, name := range names {
+		if room -= len(name) + 1; room < 0 && i >= 2 {
+			return names[:i]
+		}
+	}
+	return names
+}
+
 // draw makes one fault, if what the dice say is possible.
 func draw(rng *rand.Rand, target *Target, longest time.Duration) (Fault, bool) {
 	if len(target.Places) == 0 || len(target.Peers) == 0 {
@@ -98,6 +112,7 @@ func draw(rng *rand.Rand, target *Target, longest time.Duration) (Fault, bool) {
 		if len(peers) < 2 {
 			return f, false
 		}
+		peers = fitting(peers)
 		cut := 1 + rng.IntN(len(peers)-1)
 		f.Some, f.Rest = peers[:cut], peers[cut:]
 		slices.SortFunc(f.Some, target.order)

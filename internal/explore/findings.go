@@ -12,9 +12,8 @@ import (
 
 // Findings are what the runs of many seeds have shown.
 type Findings struct {
-	// Runs is how many seeds were run, Passed with how many of them the suite passed, and Unfit with how many a schedule of faults was
-	// one that the suite does not permit, such as killing a peer that has ended already.
-	Runs, Passed, Unfit int
+	// Runs is how many seeds were run, and Passed with how many of them the suite passed.
+	Runs, Passed int
 	// Groups are the failures, the most frequent first.
 	Groups []*Group
 	// Durations are those of the suite's measures and of its steps that wait, over all runs that passed.
@@ -24,7 +23,7 @@ type Findings struct {
 }
 
 // Failed is how many runs have failed.
-func (f *Findings) Failed() int { return f.Runs - f.Passed - f.Unfit }
+func (f *Findings) Failed() int { return f.Runs - f.Passed }
 
 // Group are runs that failed alike: at the same expectation first.
 type Group struct {
@@ -49,11 +48,20 @@ type Distribution struct {
 	P50, P95, Max string // for people
 }
 
-// failure is what failed first in a run: ok is false when nothing did.
+// failure is what failed first in a run.
 type failure struct {
 	what, why string
 	details   []string
 	line      int // in the suite's own file, 0 elsewhere
+}
+
+// place says where in a suite it is: at a line of that, or, with 0, at one of a fault.
+func (f *failure) place(suite string, line int) {
+	if line == 0 {
+		f.what = "a fault: " + f.what
+	} else {
+		f.what = fmt.Sprintf("%s:%d: %s", suite, line, f.what)
+	}
 }
 
 // firstFailure finds it. Invariants are judged at the end of a run, and so come after its steps.

@@ -92,46 +92,49 @@ func (t *Target) mayEnd(name string, place int, kind Kind) bool {
 // order is the order of the suite.
 func (t *Target) order(a, b string) int { return slices.Index(t.Peers, a) - slices.Index(t.Peers, b) }
 
+// line is one of a suite with faults in it.
+type line struct {
+	text  string // with its end
+	of    int    // the number that it has in the suite; 0 when it is not of the suite
+	fault int    // which of the faults it belongs to; -1 for none
+}
+
+// lines are the suite with faults in it, after some more lines. Before the last section, faults end.
+func (t *Target) lines(faults []Fault, head []string) (out []line) {
+	add := func(fault int, more ...string) {
+		for _, text := range more {
+			out = append(out, line{text: text + "\n", fault: fault})
+		}
+	}
+	add(-1, head...)
+	for i, text := range bytes.SplitAfter(t.src, []byte("\n")) {
+		var rest time.Duration
+		for k, f := range faults {
+			if t.Places[f.Place] == i+1 {
+				add(k, f.Lines()...)
+			}
+			rest = max(rest, f.Length)
+		}
+		if i+1 == t.last && rest > 0 {
+			add(-1, "lab sleep "+command.Duration(rest))
+		}
+		out = append(out, line{text: string(text), of: i + 1, fault: -1})
+	}
+	return out
+}
+
 // With is the suite with faults in it, after some more lines. Its lines are those that the suite has, with those of the faults between them.
 func (t *Target) With(faults []Fault, head []string) []byte {
 	var out bytes.Buffer
-	for _, line := range head {
-		out.WriteString(line + "\n")
-	}
-	for i, line := range bytes.SplitAfter(t.src, []byte("\n")) {
-		for _, more := range t.before(i+1, faults) {
-			out.WriteString(more + "\n")
-		}
-		out.Write(line)
+	for _, l := range t.lines(faults, head) {
+		out.WriteString(l.text)
 	}
 	return out.Bytes()
 }
 
-// before are the lines that come before one of the suite. Before the last section, faults end.
-func (t *Target) before(line int, faults []Fault) (lines []string) {
-	var rest time.Duration
-	for _, f := range faults {
-		if t.Places[f.Place] == line {
-			lines = append(lines, f.Lines()...)
-		}
-		rest = max(rest, f.Length)
-	}
-	if line == t.last && rest > 0 {
-		lines = append(lines, "lab sleep "+command.Duration(rest))
-	}
-	return lines
-}
-
-// Origin is the number that a line of With(faults, head) has in the suite; 0 for a line that is not of the suite.
-func (t *Target) Origin(line int, faults []Fault, head []string) int {
-	line -= len(head)
-	for at := 1; line > 0; at++ {
-		if line -= len(t.before(at, faults)); line <= 0 {
-			return 0
-		}
-		if line--; line == 0 {
-			return at
-		}
-	}
-	return 0
+// Origin is the number that a line of With(faults, head) has in the suite; 0 for a line that is not of the suite. fault is
+// which of the faults such a line belongs to, or -1.
+func (t *Target) Origin(number int, faults []Fault, head []string) (of, fault int) {
+	l := t.lines(faults, head)[number-1]
+	return l.of, l.fault
 }

@@ -102,7 +102,11 @@ func TestWith(t *testing.T) {
 		var kept []string
 		lines := strings.SplitAfter(string(src), "\n")
 		for i, line := range lines[:len(lines)-1] {
-			if origin := target.Origin(i+1, faults, head); origin > 0 {
+			if origin, fault := target.Origin(i+1, faults, head); fault >= 0 {
+				if !slices.Contains(faults[fault].Lines(), strings.TrimSuffix(line, "\n")) {
+					t.Errorf("seed %d: line %d is said to be of %v", seed, i+1, faults[fault])
+				}
+			} else if origin > 0 {
 				kept = append(kept, line)
 				if len(kept) != origin {
 					t.Errorf("seed %d: line %d is said to be %d, and is %d", seed, i+1, origin, len(kept))
@@ -137,8 +141,8 @@ func TestLastSection(t *testing.T) {
 	if d := cmp.Diff(want, string(target.With(faults, nil))); d != "" {
 		t.Error(d)
 	}
-	if got := target.Origin(7, faults, nil); got != 0 {
-		t.Errorf("the wait is taken for line %d", got)
+	if got, fault := target.Origin(7, faults, nil); got != 0 || fault >= 0 {
+		t.Errorf("the wait is taken for line %d, and of fault %d", got, fault)
 	}
 }
 
@@ -160,5 +164,14 @@ func TestAllKinds(t *testing.T) {
 	}
 	if len(seen) != 6 {
 		t.Errorf("only %v", seen)
+	}
+}
+
+// TestManyPeers checks that a partition of hundreds of peers with long names is a line that can be read.
+func TestManyPeers(t *testing.T) {
+	t.Parallel()
+	target := target(t, "peers "+strings.Repeat("x", 40)+"[1..400]\nall init\nall msg hello\n")
+	for seed := range uint64(50) {
+		read(t, "with.lab", string(target.With(Draw(seed, target, time.Second), nil)))
 	}
 }
