@@ -2,6 +2,7 @@ package bootstrap
 
 import (
 	"context"
+	"errors"
 	"math/rand/v2"
 	"time"
 
@@ -49,13 +50,19 @@ type retrying struct {
 
 // Invoke is that of grpc.ClientConnInterface.
 func (c *retrying) Invoke(ctx context.Context, method string, args, reply any, opts ...grpc.CallOption) error {
+	begun := time.Now()
 	ctx, cancel := context.WithTimeout(ctx, c.o.Timeout)
 	defer cancel()
 	var last error
 	for wait := c.o.MinBackoff; ; wait = min(2*wait, c.o.MaxBackoff) {
 		err := c.ClientConnInterface.Invoke(ctx, method, args, reply, opts...)
-		if last != nil && status.Code(err) == codes.DeadlineExceeded {
-			return last // it says what is wrong, and this only that the last try had no time
+		if status.Code(err) == codes.DeadlineExceeded {
+			switch {
+			case last != nil:
+				return last // it says what is wrong, and this only that the last try had no time
+			case errors.Is(ctx.Err(), context.DeadlineExceeded):
+				return status.Errorf(codes.DeadlineExceeded, "no answer within %s", time.Since(begun).Round(time.Millisecond))
+			}
 		}
 		if status.Code(err) != codes.Unavailable {
 			return err

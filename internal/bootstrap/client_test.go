@@ -109,6 +109,19 @@ func TestClientStopsWithCaller(t *testing.T) {
 	})
 }
 
+// TestClientSaysHowLongItWaited checks that silence is told with the time that it lasted.
+func TestClientSaysHowLongItWaited(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+		defer cancel()
+		_, err := bootstrap.NewClient(&brokenConn{call: hangs}, bootstrap.ClientOptions{}).Ping(ctx, &bootstrapv1.PingRequest{})
+		if got := status.Convert(err); got.Code() != codes.DeadlineExceeded || got.Message() != "no answer within 2s" {
+			t.Error(err)
+		}
+	})
+}
+
 func TestWatchOverGRPC(t *testing.T) {
 	t.Parallel()
 	svc := newService(t, memory.New(0), bootstrap.Options{})
