@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"peerlab.example/peerlab/app"
 )
@@ -17,9 +18,32 @@ func (p *Peer) Commands() []app.Spec {
 	specs = append(specs, p.faultCommands()...)
 	for _, h := range p.apps {
 		specs = append(specs, p.appCommands(h)...)
-		specs = append(specs, h.app.Commands()...)
+		for _, spec := range h.app.Commands() {
+			spec.Run = p.informed(spec.Run)
+			specs = append(specs, spec)
+		}
 	}
 	return specs
+}
+
+// observeMost is how long the command of an application waits for an Observe, which must not block for long.
+const observeMost = time.Second
+
+// informed runs the command of an application when the applications know of each change of the view that is in the event log: who
+// has read there that somebody is back can speak to him.
+func (p *Peer) informed(command run) run {
+	return func(ctx context.Context, env *app.Env, args app.Args) (any, error) {
+		late := time.NewTimer(observeMost)
+		defer late.Stop()
+		select {
+		case p.telling <- struct{}{}:
+			<-p.telling
+		case <-late.C:
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+		return command(ctx, env, args)
+	}
 }
 
 func (p *Peer) initCommand() app.Spec {

@@ -282,6 +282,8 @@ func (p *Peer) self() (*bootstrapv1.Peer, error) {
 
 // onMember is told of each change of the view, from one goroutine.
 func (p *Peer) onMember(e app.MemberEvent) {
+	p.telling <- struct{}{}
+	defer func() { <-p.telling }()
 	p.deps.Events.Emit(memberEvent(e))
 	p.log.Info().Str("peer", e.Member.Name).Str("addr", e.Member.Addr).Msg(string(e.Change))
 	p.places.saw(e.Member)

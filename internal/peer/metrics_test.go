@@ -1,16 +1,13 @@
 package peer
 
 import (
-	"context"
 	"encoding/json"
-	"io"
 	"math"
 	"strings"
 	"testing"
 	"time"
 
 	"peerlab.example/peerlab/app"
-	"peerlab.example/peerlab/internal/command"
 )
 
 // metered is an application that counts.
@@ -22,20 +19,6 @@ type metered struct {
 
 func (m metered) Metrics() []app.Metric { return m.metrics }
 func (m metered) Measure() []app.Sample { return m.samples }
-
-// told runs a line at the peer, and returns its result as JSON.
-func (p *testPeer) told(line string) string {
-	p.lab.t.Helper()
-	table, err := command.New(p.Commands()...)
-	if err != nil {
-		p.lab.t.Fatal(err)
-	}
-	o := (&command.Executor{Table: table}).Execute(context.Background(), line, &app.Env{Out: io.Discard})
-	if o.Err != nil {
-		p.lab.t.Fatal(o.Err)
-	}
-	return o.JSON
-}
 
 func TestMetrics(t *testing.T) {
 	inLab(t, func(l *testLab) {
@@ -49,13 +32,13 @@ func TestMetrics(t *testing.T) {
 				},
 			}}
 		})
-		if got := alice.told("metrics members roster_size gossip_packets_sent_total"); strings.Contains(got, "roster") || strings.Contains(got, "gossip") || !strings.Contains(got, `{"state":"alive"},"value":0`) {
+		if got := alice.mustDo("metrics members roster_size gossip_packets_sent_total"); strings.Contains(got, "roster") || strings.Contains(got, "gossip") || !strings.Contains(got, `{"state":"alive"},"value":0`) {
 			t.Errorf("before init: %s", got)
 		}
 		alice.mustInit()
 		bob := l.joined("bob")
 		alice.sees("alice", "bob")
-		alice.told("fault latency 1ms alice -> bob")
+		alice.mustDo("fault latency 1ms alice -> bob")
 		<-time.After(10 * time.Second)
 		name := alice.apps[0].app.Name()
 		for line, want := range map[string]string{
@@ -65,7 +48,7 @@ func TestMetrics(t *testing.T) {
 			"metrics " + name + "_seen_total": `[{"name":"` + name + `_seen_total","labels":{"who":"two\twords"},"value":1.5}]`,
 			"metrics " + name + "_odd":        `[{"name":"` + name + `_odd","labels":{},"value":null}]`,
 		} {
-			if got := alice.told(line); got != want {
+			if got := alice.mustDo(line); got != want {
 				t.Errorf("%s: %s\nwant %s", line, got, want)
 			}
 		}
@@ -105,7 +88,7 @@ func TestMetricsAreNumbers(t *testing.T) {
 			Name  string
 			Value float64
 		}
-		if err := json.Unmarshal([]byte(alice.told("metrics")), &all); err != nil || len(all) < 15 {
+		if err := json.Unmarshal([]byte(alice.mustDo("metrics")), &all); err != nil || len(all) < 15 {
 			t.Errorf("%v: %v", err, all)
 		}
 	})

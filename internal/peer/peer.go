@@ -94,6 +94,8 @@ type Peer struct {
 
 	steps stepping
 
+	telling chan struct{} // has room for one, which is in there while the log and the applications are told of a change of the view
+
 	tune sync.Mutex // held while timings change, and while a membership is made of them
 
 	mu      sync.Mutex
@@ -118,12 +120,13 @@ func New(cfg Config, deps Deps, services ...func(grpc.ServiceRegistrar)) (*Peer,
 		return nil, err
 	}
 	p := &Peer{
-		cfg:   cfg,
-		deps:  deps,
-		log:   deps.Log.With().Str("component", "peer").Str("node", cfg.Name).Logger(),
-		steps: stepping{busy: make(chan struct{}, 1)},
-		news:  make(chan struct{}, 1),
-		clock: membership.NewClock(),
+		cfg:     cfg,
+		deps:    deps,
+		log:     deps.Log.With().Str("component", "peer").Str("node", cfg.Name).Logger(),
+		steps:   stepping{busy: make(chan struct{}, 1)},
+		news:    make(chan struct{}, 1),
+		telling: make(chan struct{}, 1),
+		clock:   membership.NewClock(),
 	}
 	p.ctx, p.stop = context.WithCancel(context.Background())
 	p.places = newPlaces(cfg.BootstrapAddr)
