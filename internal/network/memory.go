@@ -76,11 +76,6 @@ func (m *Memory) Kill(ip string) {
 		k.Store(true)
 		delete(m.killed, ip)
 	}
-	if old := m.topology.Load(); old.frozen[ip] {
-		next := maps.Clone(old.frozen)
-		delete(next, ip)
-		m.replace(topology{side: old.side, frozen: next})
-	}
 	var end []interface{ Close() error }
 	for _, c := range m.packets {
 		if c.addr.host() == ip {
@@ -105,6 +100,7 @@ func (m *Memory) Kill(ip string) {
 	for _, c := range reset {
 		c.reset()
 	}
+	m.Thaw(ip) // last: what it was about to send when it was frozen is never sent
 }
 
 // Partition splits the hosts into groups that cannot reach each other: packets are lost, connections
@@ -148,6 +144,9 @@ func (m *Memory) setFrozen(ip string, frozen bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	old := m.topology.Load()
+	if old.frozen[ip] == frozen {
+		return
+	}
 	next := maps.Clone(old.frozen)
 	if next == nil {
 		next = map[string]bool{}
