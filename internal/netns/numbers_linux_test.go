@@ -124,6 +124,25 @@ func streamRate(t *testing.T, conn net.Conn, size int) float64 {
 	return float64(size) / time.Since(start).Seconds()
 }
 
+// measureAgain is how often something is measured that a busy machine has disturbed.
+const measureAgain = 5
+
+// within measures until a value lies between two, a few times.
+func within[T cmp.Ordered](t *testing.T, what string, measure func() T, least, most T) {
+	t.Helper()
+	for try := 1; ; try++ {
+		got := measure()
+		switch {
+		case got >= least && got <= most:
+			return
+		case try == measureAgain:
+			t.Errorf("%s: %v, want %v to %v", what, got, least, most)
+			return
+		}
+		t.Logf("%s: %v, measured again", what, got)
+	}
+}
+
 // TestSameNumbers sets the same fault from alice to bob on each ground, and holds what happens to datagrams and
 // connections to the same bounds.
 func TestSameNumbers(t *testing.T) {
@@ -145,29 +164,28 @@ func TestSameNumbers(t *testing.T) {
 				checkShare(t, fault+": lost", m.lost(), loss, n)
 				return m
 			}
-			within := func(what string, got, least, most time.Duration) {
-				t.Helper()
-				if got < least || got > most {
-					t.Errorf("%s: %s, want %s to %s", what, got, least, most)
-				}
+			median := func(fault string) func() time.Duration {
+				return func() time.Duration { return probe(fault, 0).median }
 			}
-			within("no fault", probe("", 0).median, 0, busy)
+			within(t, "no fault", median(""), 0, busy)
 			sameRate(t, g)
 			if !g.full(t) {
 				return
 			}
 			const slow = 50 * time.Millisecond
-			within("latency", probe("latency 50ms", 0).median, slow, slow+busy)
+			within(t, "latency", median("latency 50ms"), slow, slow+busy)
 			g.set(t, "latency 50ms alice -> bob")
-			trip := streamTrip(t, streamEcho(t, g), 40)
-			t.Logf("%-20s stream round trip %.1f ms", "latency 50ms", ms(trip))
-			within("latency of a stream", trip, slow, slow+busy)
+			within(t, "latency of a stream", func() time.Duration {
+				trip := streamTrip(t, streamEcho(t, g), 40)
+				t.Logf("%-20s stream round trip %.1f ms", "latency 50ms", ms(trip))
+				return trip
+			}, slow, slow+busy)
 			g.heal(t)
-			m := probe("latency 50ms±20ms", 0)
-			within("jitter, lowest", m.p5, 30*time.Millisecond, 45*time.Millisecond)
-			within("jitter, highest", m.p95, 60*time.Millisecond, 70*time.Millisecond+busy)
+			const jitter = "latency 50ms±20ms"
+			within(t, "jitter, lowest", func() time.Duration { return probe(jitter, 0).p5 }, 30*time.Millisecond, 45*time.Millisecond)
+			within(t, "jitter, highest", func() time.Duration { return probe(jitter, 0).p95 }, 60*time.Millisecond, 70*time.Millisecond+busy)
 			probe("loss 20%", 0.2)
-			m = probe("duplicate 10%", 0)
+			m := probe("duplicate 10%", 0)
 			checkShare(t, "twice", float64(m.twice)/float64(m.back), 0.1, m.back)
 			m = probe("reorder 10%", 0)
 			if m.late < n/50 || m.late > n/4 {
@@ -186,11 +204,11 @@ func sameRate(t *testing.T, g ground) {
 	free := streamRate(t, streamEcho(t, g), 1_000_000)
 	g.set(t, "bandwidth 500KB/s alice -> bob")
 	defer g.heal(t)
-	rate := streamRate(t, streamEcho(t, g), 1_000_000)
-	t.Logf("%-20s %.0f kB/s, without %.0f kB/s", "bandwidth 500KB/s", rate/1000, free/1000)
-	if rate < 250_000 || rate > 600_000 {
-		t.Errorf("a link of 500 kB/s carries %.0f", rate)
-	}
+	within(t, "a link of 500 kB/s", func() float64 {
+		rate := streamRate(t, streamEcho(t, g), 1_000_000)
+		t.Logf("%-20s %.0f kB/s, without %.0f kB/s", "bandwidth 500KB/s", rate/1000, free/1000)
+		return rate
+	}, 250_000, 600_000)
 }
 
 // TestSameRoundTrip lets members measure a latency by their probes.
