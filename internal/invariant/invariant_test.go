@@ -243,6 +243,14 @@ func TestChecks(t *testing.T) {
 			r.lost(5, "alice", "bob", 1)
 			r.fault(6, "alice", "partition", false)
 		}, []string{"alice believes"}},
+		{"a fault that nobody lifts ends with its process", "views-agree", func(r *run) {
+			r.all(1, "alice", "bob", "carol")
+			r.fault(2, "carol", "partition", true)
+			r.ended("carol", 3)
+			r.lost(4, "alice", "carol", 1)
+			r.lost(4, "bob", "carol", 1)
+			r.lost(5, "alice", "bob", 1)
+		}, []string{"alice believes"}},
 		{"a start that is not forgotten when an earlier one is lost", "views-agree", func(r *run) {
 			r.all(1, "alice", "bob")
 			r.ended("bob", 5, 6)

@@ -13,9 +13,13 @@ import (
 // span is a part of the run.
 type span struct{ from, to time.Duration }
 
-// faults are the times in which a fault is active at some peer, merged and in order. One that nobody lifts lasts to the end.
+// faults are the times in which a fault is active at some peer, merged and in order. One that nobody lifts lasts as long as the process that has it.
 func (l *log) faults() []span {
-	type rule struct{ peer, text string }
+	type rule struct {
+		peer string
+		life int
+		text string
+	}
 	since := map[rule]time.Duration{}
 	var out []span
 	for _, e := range l.Entries {
@@ -23,7 +27,7 @@ func (l *log) faults() []span {
 		if f == nil {
 			continue
 		}
-		r := rule{e.Peer, f.GetRule()}
+		r := rule{e.Peer, e.Life, f.GetRule()}
 		at, active := since[r]
 		switch {
 		case f.GetActive() && !active:
@@ -33,8 +37,12 @@ func (l *log) faults() []span {
 			delete(since, r)
 		}
 	}
-	for _, at := range since {
-		out = append(out, span{at, l.End})
+	for r, at := range since {
+		to := l.End
+		if lives := l.lives[r.peer]; r.life < len(lives) {
+			to = lives[r.life].To
+		}
+		out = append(out, span{at, to})
 	}
 	return merged(out)
 }

@@ -95,8 +95,8 @@ type Coordinator struct {
 	vars     store
 	faulting sync.Mutex // held while rules change
 	// Guarded by faulting:
-	faults     []string // the commands that put the rules in force that are in force, in order
-	faultCount int      // how many rules the suite has set
+	orders     []order // those that put the rules in force that are in force, in order
+	faultCount int     // how many rules the suite has set
 
 	reporting sync.Mutex // held while something is recorded or shown
 	// Guarded by reporting:

@@ -35,20 +35,13 @@ lab sleep 1s
 		t.Fatalf("%v, %v\n%s", r.OK(), err, l.out.String())
 	}
 	rules := []string{"partition alice | bob carol as lab1", "latency 100ms±20ms alice -> bob on packets for 10s as lab2", "loss 10% as lab3", "heal alice bob"}
-	lasting := slices.Delete(slices.Clone(rules), 1, 2)
 	for name, want := range map[string][]string{
 		"alice": append(slices.Clone(rules), "heal"),
-		"bob":   append(append(slices.Clone(rules), lasting...), "heal"),
-		"carol": append(slices.Clone(lasting), "heal"),
+		"bob":   append(append(slices.Clone(rules), rules...), "heal"),
+		"carol": append(slices.Clone(rules), "heal"),
 	} {
-		var got []string
-		for _, e := range l.c.peers[name].log {
-			if s := e.GetShown(); s.GetView() == "faults" {
-				got = append(got, s.GetText())
-			}
-		}
-		if !slices.Equal(got, want) {
-			t.Errorf("%s was told\n%s\nwant\n%s", name, strings.Join(got, "\n"), strings.Join(want, "\n"))
+		if got, want := l.told(name), strings.Join(want, "; "); got != want {
+			t.Errorf("%s was told\n%s\nwant\n%s", name, got, want)
 		}
 	}
 }
@@ -164,6 +157,32 @@ expect  alice output = x           # what the coordinator does itself is no outp
 	}
 	if got := l.told("bob"); got != once {
 		t.Errorf("bob was told %s", got)
+	}
+}
+
+// TestNewcomersKnowWhatIsLeft restarts and thaws peers while a rule is in force that ends by itself, and when it has ended.
+func TestNewcomersKnowWhatIsLeft(t *testing.T) {
+	t.Parallel()
+	l, r, err := run(t, `peers alice bob carol
+lab     freeze carol
+lab     partition alice | bob for 3s as cut
+lab     sleep 1s
+lab     restart bob
+lab     thaw carol
+lab     sleep 2s
+lab     restart alice
+`, Options{}, nil)
+	if err != nil || !r.OK() {
+		t.Fatalf("%v %+v\n%s", err, r, l.out.String())
+	}
+	for name, want := range map[string]string{
+		"alice": "partition alice | bob for 3s as cut",
+		"bob":   "partition alice | bob for 3s as cut; partition alice | bob for 2s as cut",
+		"carol": "partition alice | bob for 2s as cut",
+	} {
+		if got := l.told(name); got != want {
+			t.Errorf("%s was told %s", name, got)
+		}
 	}
 }
 

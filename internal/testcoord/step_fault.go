@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"peerlab.example/peerlab/internal/command"
 	"peerlab.example/peerlab/internal/network"
@@ -198,11 +199,34 @@ func (s *faultStep) run(ctx context.Context, f *flow) error {
 	if c.opt.Faults != nil {
 		return c.opt.Faults.Set(ctx, rule)
 	}
-	line := "fault " + rule.String()
-	if rule.For == 0 { // one that ends by itself is nothing for who comes later
-		c.faults = append(c.faults, line)
+	return c.order(ctx, order{rule: rule, at: time.Now()})
+}
+
+// order is a command about faults that peers are told which start later.
+type order struct {
+	rule network.Rule
+	at   time.Time
+	heal string // in place of a rule
+}
+
+// line is the command as it is at a time; empty when the rule has ended by itself.
+func (o order) line(now time.Time) string {
+	if o.heal != "" {
+		return o.heal
 	}
-	return c.everywhere(ctx, line)
+	rule := o.rule
+	if rule.For > 0 {
+		if rule.For = (rule.For - now.Sub(o.at)).Round(time.Millisecond); rule.For <= 0 {
+			return ""
+		}
+	}
+	return "fault " + rule.String()
+}
+
+// order gives a command to all peers that can take one, and keeps it for the others. The lock of faults is held.
+func (c *Coordinator) order(ctx context.Context, o order) error {
+	c.orders = append(slices.DeleteFunc(c.orders, func(old order) bool { return old.line(o.at) == "" }), o)
+	return c.everywhere(ctx, o.line(o.at))
 }
 
 // healStep lifts rules.
@@ -216,15 +240,14 @@ func (s *healStep) run(ctx context.Context, f *flow) error {
 		return c.opt.Faults.Heal(ctx, s.some, s.others)
 	}
 	if len(s.some) == 0 {
-		c.faults = nil
+		c.orders = nil
 		if c.anyFrozen() { // who is frozen has them still, and is told when it goes on
-			c.faults = []string{"fault heal"}
+			return c.order(ctx, order{heal: "fault heal", at: time.Now()})
 		}
 		return c.everywhere(ctx, "fault heal")
 	}
 	for _, line := range s.lines() {
-		c.faults = append(c.faults, line)
-		if err := c.everywhere(ctx, line); err != nil {
+		if err := c.order(ctx, order{heal: line, at: time.Now()}); err != nil {
 			return err
 		}
 	}
@@ -281,7 +304,11 @@ func (c *Coordinator) runAt(ctx context.Context, names []string, line string) er
 func (c *Coordinator) teachFaults(ctx context.Context, names []string) error {
 	c.faulting.Lock()
 	defer c.faulting.Unlock()
-	for _, line := range c.faults {
+	for _, o := range c.orders {
+		line := o.line(time.Now())
+		if line == "" {
+			continue
+		}
 		if err := c.runAt(ctx, names, line); err != nil {
 			return fmt.Errorf("the faults in force: %w", err)
 		}
