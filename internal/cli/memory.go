@@ -9,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+
+	"peerlab.example/peerlab/internal/peer"
 )
 
 // fileMemory is a peer.Memory in a file. A half-written file cannot be seen: it is replaced as a whole.
@@ -17,7 +19,7 @@ type fileMemory struct {
 	mu   sync.Mutex
 }
 
-// newFileMemory keeps the addresses of one group as known by the peer of that name. The comma is no character of an escaped name, so no two
+// newFileMemory keeps what the peer of that name remembers of one group. The comma is no character of an escaped name, so no two
 // share a file.
 func newFileMemory(dir, group, name string) (*fileMemory, error) {
 	dir = filepath.Join(dir, "members")
@@ -28,28 +30,28 @@ func newFileMemory(dir, group, name string) (*fileMemory, error) {
 }
 
 // Load returns nothing when nothing was saved.
-func (m *fileMemory) Load() ([]string, error) {
+func (m *fileMemory) Load() (peer.Remembered, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	b, err := os.ReadFile(m.path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
+		return peer.Remembered{}, nil
 	}
 	if err != nil {
-		return nil, err
+		return peer.Remembered{}, err
 	}
-	var addrs []string
-	if err := json.Unmarshal(b, &addrs); err != nil {
-		return nil, fmt.Errorf("%s: %w", m.path, err)
+	var r peer.Remembered
+	if err := json.Unmarshal(b, &r); err != nil {
+		return peer.Remembered{}, fmt.Errorf("%s: %w", m.path, err)
 	}
-	return addrs, nil
+	return r, nil
 }
 
 // Save replaces what was saved.
-func (m *fileMemory) Save(addrs []string) error {
+func (m *fileMemory) Save(r peer.Remembered) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	b, err := json.Marshal(addrs)
+	b, err := json.Marshal(r)
 	if err != nil {
 		return err
 	}

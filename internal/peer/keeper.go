@@ -135,7 +135,7 @@ func (k *keeper) look(ctx context.Context) {
 	switch {
 	case p.lastRoster() == nil:
 		var resp *bootstrapv1.JoinResponse
-		resp, err = p.deps.Bootstrap.Join(ctx, &bootstrapv1.JoinRequest{Group: group, Peer: k.self})
+		resp, err = p.enroll(ctx, k.self)
 		r, held = resp.GetRoster(), resp.GetHeld()
 	case k.isHeld():
 		var resp *bootstrapv1.RenewResponse
@@ -201,14 +201,7 @@ func older(a, b app.Member) bool {
 	return a.ID < b.ID
 }
 
-func holds(r *bootstrapv1.Roster, id string) bool {
-	for _, e := range r.GetPeers() {
-		if e.GetId() == id {
-			return true
-		}
-	}
-	return false
-}
+func holds(r *bootstrapv1.Roster, id string) bool { return entryOf(r, id) != nil }
 
 // mayTake reports whether a Refill of self can change the roster, now or when a lease has ended: it has room, it names
 // somebody who is not live in this view, or its newest entry is newer than self.

@@ -65,11 +65,19 @@ type Deps struct {
 	NameTaken func(error)
 }
 
-// Memory remembers the gossip addresses of members once seen, so that a peer finds its group
-// again while the bootstrap service is down.
+// Memory remembers what a peer needs at its next start.
 type Memory interface {
-	Load() ([]string, error)
-	Save(addrs []string) error
+	// Load gives what was saved last; nothing of it is set where nothing was.
+	Load() (Remembered, error)
+	Save(Remembered) error
+}
+
+// Remembered is what a peer knows of an earlier start of its own.
+type Remembered struct {
+	// ID is that of its entry in the roster, which it gives up if it has crashed.
+	ID string `json:"id,omitempty"`
+	// Members are gossip addresses, so that it finds its group again while the bootstrap service is down, and in a split.
+	Members []string `json:"members,omitempty"`
 }
 
 // ErrBootstrapTimeout is the error of Init when the service was not reached in time.
@@ -105,10 +113,11 @@ type Peer struct {
 	keeper  *keeper             // guarded by mu; nil before the first contact with the service
 	roster  *bootstrapv1.Roster // guarded by mu; as last seen, nil before
 	known   []string            // guarded by mu; the addresses that are remembered
+	former  string              // guarded by mu; the id that this peer had when it last asked for a place in the roster
 
 	news   chan struct{} // has room for one; there may be other addresses to remember
 	saving sync.Mutex    // held while Memory is given some
-	saved  []string      // guarded by saving; what Memory was given last
+	saved  Remembered    // guarded by saving; what Memory was given last
 }
 
 // New makes a peer and starts nothing. services are further gRPC services of the peer's server.

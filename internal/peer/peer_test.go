@@ -174,7 +174,7 @@ func TestNewcomersBehindADeadRosterFindEachOther(t *testing.T) {
 
 func TestOneKeeperForEachPeer(t *testing.T) {
 	inLab(t, func(l *testLab) {
-		memory := &testMemory{addrs: []string{"10.0.0.99:1"}}
+		memory := &testMemory{kept: Remembered{Members: []string{"10.0.0.99:1"}}}
 		l.stopService()
 		alice := l.peer("alice", func(_ *Config, d *Deps) { d.Memory = memory })
 		for range 2 {
@@ -256,8 +256,8 @@ func TestWhoWasMetIsRememberedAtOnce(t *testing.T) {
 		dave := l.joined("dave", func(_ *Config, d *Deps) { d.Memory = memory })
 		dave.sees("alice", "bob", "carol", "dave")
 		<-time.After(50 * time.Millisecond)
-		if addrs, err := memory.Load(); err != nil || len(addrs) != 3 {
-			t.Errorf("remembered are %v, %v, want the addresses of three", addrs, err)
+		if r, err := memory.Load(); err != nil || len(r.Members) != 3 {
+			t.Errorf("remembered are %v, %v, want the addresses of three", r, err)
 		}
 	})
 }
@@ -272,9 +272,9 @@ func TestASlowDiskDoesNotHoldUpTheView(t *testing.T) {
 		alice.sees("alice", "bob", "carol")
 		close(memory.slow)
 		alice.leave()
-		addrs, err := memory.Load()
-		if want := []string{bob.membership().Addr(), carol.membership().Addr()}; err != nil || !slices.Equal(addrs, want) {
-			t.Errorf("remembered are %v, %v, want %v", addrs, err, want)
+		r, err := memory.Load()
+		if want := []string{bob.membership().Addr(), carol.membership().Addr()}; err != nil || !slices.Equal(r.Members, want) {
+			t.Errorf("remembered are %v, %v, want %v", r, err, want)
 		}
 	})
 }
@@ -355,23 +355,23 @@ func TestNamesThatAreRefused(t *testing.T) {
 }
 
 type testMemory struct {
-	slow  chan struct{} // when not nil, Save waits until it is closed
-	mu    sync.Mutex
-	addrs []string
+	slow chan struct{} // when not nil, Save waits until it is closed
+	mu   sync.Mutex
+	kept Remembered
 }
 
-func (m *testMemory) Load() ([]string, error) {
+func (m *testMemory) Load() (Remembered, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return slices.Clone(m.addrs), nil
+	return m.kept, nil
 }
 
-func (m *testMemory) Save(addrs []string) error {
+func (m *testMemory) Save(r Remembered) error {
 	if m.slow != nil {
 		<-m.slow
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.addrs = addrs
+	m.kept = r
 	return nil
 }

@@ -18,13 +18,13 @@ func (p *Peer) recall() {
 	if p.deps.Memory == nil {
 		return
 	}
-	addrs, err := p.deps.Memory.Load()
+	r, err := p.deps.Memory.Load()
 	if err != nil {
 		p.log.Warn().Err(err).Msg("remembered addresses not read")
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.known = addrs
+	p.known, p.former = r.Members, r.ID
 }
 
 // remembered are the addresses of this start or of an earlier one, without this peer's own.
@@ -65,8 +65,8 @@ func (p *Peer) rememberNews() {
 	}
 }
 
-// rememberNow keeps the addresses of the roster and of the oldest live members for the next start; as long as this start has met nobody,
-// those of the last one stay.
+// rememberNow keeps the addresses of the roster and of the oldest live members for the next start, and as many of those that were known
+// before as there is room for: the last one of a group may be back before the others, and a roster may be all of the other side of a split.
 func (p *Peer) rememberNow() {
 	p.saving.Lock()
 	defer p.saving.Unlock()
@@ -76,35 +76,29 @@ func (p *Peer) rememberNow() {
 			met = append(met, m.Addr)
 		}
 	}
-	if len(met) == 0 {
-		met = p.remembered() // the roster may be all of the other side of a split
-	}
-	addrs := toRemember(p.rosterAddrs(), met)
-	// Nothing is forgotten when nobody is there: the last one of a group may be back before the others.
-	if len(addrs) == 0 || slices.Equal(addrs, p.saved) {
-		return
-	}
+	now := Remembered{Members: toRemember(p.rosterAddrs(), met, p.remembered())}
 	p.mu.Lock()
-	p.known = addrs
+	p.known, now.ID = now.Members, p.former
 	p.mu.Unlock()
-	if p.deps.Memory == nil {
+	if p.deps.Memory == nil || now.ID == p.saved.ID && slices.Equal(now.Members, p.saved.Members) {
 		return
 	}
-	if err := p.deps.Memory.Save(addrs); err != nil {
+	if err := p.deps.Memory.Save(now); err != nil {
 		p.log.Warn().Err(err).Msg("addresses not remembered")
 		return
 	}
-	p.saved = addrs
+	p.saved = now
 }
 
 // remembersMost is so many that some of them are likely to be there at the next start, and so few that a join which tries them
 // all stays short.
 const remembersMost = 8
 
-// toRemember are addresses of the roster and of members that were met, half of them each if there are enough of both.
-func toRemember(roster, met []string) (addrs []string) {
+// toRemember are addresses of the roster and of members that were met, half of them each if there are enough of both, and then of those
+// that were known before.
+func toRemember(roster, met, known []string) (addrs []string) {
 	half := roster[:min(len(roster), remembersMost/2)]
-	for _, a := range slices.Concat(half, met, roster) {
+	for _, a := range slices.Concat(half, met, roster, known) {
 		if len(addrs) < remembersMost && !slices.Contains(addrs, a) {
 			addrs = append(addrs, a)
 		}

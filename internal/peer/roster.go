@@ -43,7 +43,7 @@ func (p *Peer) bootstrapJoin(ctx context.Context, say Progress) error {
 	}
 	defer p.steps.unreached.Store(false)
 	for wait := retryFirst; ; wait = min(2*wait, retryMost) {
-		resp, err := p.deps.Bootstrap.Join(ctx, &bootstrapv1.JoinRequest{Group: p.groupName(), Peer: self})
+		resp, err := p.enroll(ctx, self)
 		if err == nil {
 			p.keep(self, resp.GetRoster(), resp.GetHeld())
 			return nil

@@ -1,7 +1,6 @@
 package sim
 
 import (
-	"slices"
 	"sync"
 
 	"peerlab.example/peerlab/internal/peer"
@@ -10,7 +9,7 @@ import (
 // memories are what the peers of a run remember from one start to the next, in place of their disks. It is a testcoord.Forgetter.
 type memories struct {
 	mu   sync.Mutex
-	kept map[string][]string // guarded by mu; by name of the peer
+	kept map[string]peer.Remembered // guarded by mu; by name of the peer
 }
 
 // of is the memory of one peer.
@@ -31,19 +30,19 @@ type memory struct {
 }
 
 // Load returns what was saved last.
-func (m memory) Load() ([]string, error) {
+func (m memory) Load() (peer.Remembered, error) {
 	m.all.mu.Lock()
 	defer m.all.mu.Unlock()
-	return slices.Clone(m.all.kept[m.name]), nil
+	return m.all.kept[m.name], nil
 }
 
 // Save replaces what was saved.
-func (m memory) Save(addrs []string) error {
+func (m memory) Save(r peer.Remembered) error {
 	m.all.mu.Lock()
 	defer m.all.mu.Unlock()
 	if m.all.kept == nil {
-		m.all.kept = map[string][]string{}
+		m.all.kept = map[string]peer.Remembered{}
 	}
-	m.all.kept[m.name] = slices.Clone(addrs)
+	m.all.kept[m.name] = r
 	return nil
 }

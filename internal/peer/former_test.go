@@ -1,0 +1,56 @@
+package peer
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"peerlab.example/peerlab/internal/membership"
+)
+
+func remembering(m *testMemory) func(*Config, *Deps) {
+	return func(_ *Config, d *Deps) { d.Memory = m }
+}
+
+// When all that the roster names have crashed, who starts again, elsewhere, takes its own place over, and need not wait for leases.
+func TestWhoCrashedTakesItsPlaceAgain(t *testing.T) {
+	inLab(t, func(l *testLab) {
+		memories := []*testMemory{{}, {}}
+		names := []string{"alice", "bob"}
+		var crashed []*testPeer
+		for i, name := range names {
+			crashed = append(crashed, l.joined(name, remembering(memories[i])))
+		}
+		l.roster(names...)
+		<-time.After(50 * time.Millisecond) // what is remembered is written
+		for _, p := range crashed {
+			p.crash()
+		}
+		begun := time.Now()
+		alice := l.joined("alice", remembering(memories[0]))
+		bob := l.joined("bob", remembering(memories[1]))
+		alice.sees(names...)
+		bob.sees(names...)
+		l.roster(names...)
+		if took := time.Since(begun); took > 5*time.Second {
+			t.Errorf("they found each other after %s", took)
+		}
+	})
+}
+
+// Another process of the same name may have the same memory. It leaves the one that lives its place, finds it there, and is refused.
+func TestANamesakeKeepsItsPlace(t *testing.T) {
+	inLab(t, func(l *testLab) {
+		memory := &testMemory{}
+		alice := l.joined("alice", remembering(memory))
+		l.roster("alice")
+		<-time.After(50 * time.Millisecond)
+		other := l.peer("alice", remembering(memory))
+		if err := other.Init(context.Background(), t.Logf); !errors.Is(err, membership.ErrNameTaken) {
+			t.Errorf("another alice: %v", err)
+		}
+		alice.sees("alice")
+		l.roster("alice")
+	})
+}
