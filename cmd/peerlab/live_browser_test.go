@@ -14,10 +14,10 @@ import (
 // browse opens a page in a browser of its own.
 func browse(t *testing.T, where string) context.Context {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 90*time.Second) // not the test's, which ends before the browser can
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute) // not the test's, which ends before the browser can
 	t.Cleanup(cancel)
 	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.NoSandbox, chromedp.DisableGPU,
-		chromedp.WindowSize(1280, 900), chromedp.WSURLReadTimeout(60*time.Second))
+		chromedp.WindowSize(1280, 900), chromedp.WSURLReadTimeout(2*time.Minute))
 	ctx, stop := chromedp.NewExecAllocator(ctx, options...)
 	ctx, end := chromedp.NewContext(ctx)
 	t.Cleanup(func() {
@@ -69,11 +69,11 @@ all init
 expect all within 10s members alive = 3
 bob msg "<img src=x onerror=alert(1)>"
 lab freeze carol
-alice within 60s sleep 3s &
+alice within 60s sleep 10s &
 expect alice,bob within 60s members lost = 1
 wait
 lab kill carol
-lab sleep 2s
+lab sleep 10s
 `)
 	const row = `(line) => [...document.querySelectorAll("tr.step")].find(r => r.cells[3].textContent === line)?.dataset.status`
 	see(`(` + row + `)("7") === "running" && document.querySelector("#verdict").textContent === "▸ running"`)

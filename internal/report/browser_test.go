@@ -51,10 +51,10 @@ func openTab(t testing.TB, width, height int64) *tab {
 		}
 		t.Skip(why)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 60*time.Second) // not the test's, which ends before the browser can
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute) // not the test's, which ends before the browser can
 	t.Cleanup(cancel)
 	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path),
-		chromedp.NoSandbox, chromedp.DisableGPU, chromedp.WindowSize(int(width), int(height)), chromedp.WSURLReadTimeout(60*time.Second))
+		chromedp.NoSandbox, chromedp.DisableGPU, chromedp.WindowSize(int(width), int(height)), chromedp.WSURLReadTimeout(2*time.Minute))
 	ctx, stop := chromedp.NewExecAllocator(ctx, options...)
 	ctx, end := chromedp.NewContext(ctx)
 	t.Cleanup(func() {
