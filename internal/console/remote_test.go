@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"unicode/utf8"
 
 	"google.golang.org/grpc"
@@ -154,38 +155,40 @@ func TestRemoteRunsFilesOfThisSide(t *testing.T) {
 
 func TestRemoteComplete(t *testing.T) {
 	t.Parallel()
-	client, _ := dialTest(t)
-	r := NewRemote(client)
-	for _, tc := range []struct {
-		line   string
-		cursor int
-		texts  []string
-		start  int
-	}{
-		{"", 0, nil, 0},
-		{"e", 1, []string{"echo", "events", "execute"}, 0},
-		{"member info b", 13, []string{"bob"}, 12},
-		{"member info ", 12, []string{`"two words"`, "--format", "alice", "bob"}, 12},
-		{"member info --format lo", 23, []string{"long"}, 21},
-		{"trap ", 5, nil, 5},
-		{"log o", 5, nil, 4},
-		{"mémber", 2, nil, 0},
-	} {
-		offers, start := r.Complete(context.Background(), tc.line, tc.cursor)
-		var texts []string
-		for _, o := range offers {
-			texts = append(texts, o.Text)
-		}
-		if tc.line == "" {
-			if len(texts) < 10 || !slices.IsSorted(texts) || !slices.Contains(texts, "history") || !slices.Contains(texts, "echo") {
-				t.Errorf("offers for an empty line: %q", texts)
+	synctest.Test(t, func(t *testing.T) { // an answer is waited for only as long as a person who types would
+		client, _ := dialTest(t)
+		r := NewRemote(client)
+		for _, tc := range []struct {
+			line   string
+			cursor int
+			texts  []string
+			start  int
+		}{
+			{"", 0, nil, 0},
+			{"e", 1, []string{"echo", "events", "execute"}, 0},
+			{"member info b", 13, []string{"bob"}, 12},
+			{"member info ", 12, []string{`"two words"`, "--format", "alice", "bob"}, 12},
+			{"member info --format lo", 23, []string{"long"}, 21},
+			{"trap ", 5, nil, 5},
+			{"log o", 5, nil, 4},
+			{"mémber", 2, nil, 0},
+		} {
+			offers, start := r.Complete(context.Background(), tc.line, tc.cursor)
+			var texts []string
+			for _, o := range offers {
+				texts = append(texts, o.Text)
 			}
-			continue
+			if tc.line == "" {
+				if len(texts) < 10 || !slices.IsSorted(texts) || !slices.Contains(texts, "history") || !slices.Contains(texts, "echo") {
+					t.Errorf("offers for an empty line: %q", texts)
+				}
+				continue
+			}
+			if !slices.Equal(texts, tc.texts) || start != tc.start {
+				t.Errorf("%q: offers %q from %d, want %q from %d", tc.line, texts, start, tc.texts, tc.start)
+			}
 		}
-		if !slices.Equal(texts, tc.texts) || start != tc.start {
-			t.Errorf("%q: offers %q from %d, want %q from %d", tc.line, texts, start, tc.texts, tc.start)
-		}
-	}
+	})
 }
 
 func TestServiceCommands(t *testing.T) {
