@@ -39,6 +39,26 @@ func TestWhoCrashedTakesItsPlaceAgain(t *testing.T) {
 	})
 }
 
+// Who finds only members in the roster that have crashed looks again soon: they may be about to come back.
+func TestNewcomersBehindADeadRosterLookAgainSoon(t *testing.T) {
+	inLab(t, func(l *testLab) {
+		memory := &testMemory{}
+		alice, carol := l.joined("alice", remembering(memory)), l.joined("carol")
+		l.roster("alice", "carol")
+		<-time.After(50 * time.Millisecond)
+		alice.crash()
+		carol.crash()
+		bob := l.joined("bob") // there is no place for him
+		<-time.After(time.Second)
+		begun := time.Now()
+		l.joined("alice", remembering(memory))
+		bob.sees("alice", "bob")
+		if took := time.Since(begun); took > 5*time.Second {
+			t.Errorf("bob found alice after %s", took)
+		}
+	})
+}
+
 // Another process of the same name may have the same memory. It leaves the one that lives its place, finds it there, and is refused.
 func TestANamesakeKeepsItsPlace(t *testing.T) {
 	inLab(t, func(l *testLab) {

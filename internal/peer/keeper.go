@@ -3,6 +3,7 @@ package peer
 import (
 	"context"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 
@@ -14,7 +15,8 @@ import (
 //
 //   - a held peer renews its lease three times in a lease;
 //   - the oldest members that are not held look as often whether a place may be free, and offer themselves;
-//   - when an old member is gone, they do so at once.
+//   - when an old member is gone, they do so at once;
+//   - one that is alone, though the roster names others, looks more often: they may be back elsewhere.
 //
 // A peer cannot know who is held, other than itself, without asking. But the rules of Refill
 // make the roster the oldest max_peers members, so the rank by age among the live members tells
@@ -96,7 +98,8 @@ func (k *keeper) poke() {
 	}
 }
 
-// First contact is tried again after a second, and then less and less often.
+// First contact is tried again after a second, and then less and less often; and so is looked for others who may be in the roster now
+// that nobody in it has answered.
 const (
 	contactFirst = time.Second
 	contactMost  = 30 * time.Second
@@ -105,10 +108,17 @@ const (
 func (k *keeper) run(ctx context.Context) {
 	contact := contactFirst
 	for {
-		wait := k.peer.lastRoster().GetConfig().GetLease().AsDuration() / 3
-		if k.peer.lastRoster() == nil {
+		r := k.peer.lastRoster()
+		wait := r.GetConfig().GetLease().AsDuration() / 3
+		switch {
+		case r == nil:
 			wait = contact
 			contact = min(2*contact, contactMost)
+		case k.lonely(r):
+			wait = min(wait, contact)
+			contact = min(2*contact, contactMost)
+		default:
+			contact = contactFirst
 		}
 		// A tenth of jitter, so that peers that started together do not call together for ever.
 		timer := time.NewTimer(wait - time.Duration(rand.Int64N(int64(wait)/10+1)))
@@ -123,6 +133,12 @@ func (k *keeper) run(ctx context.Context) {
 		}
 		k.refill(ctx)
 	}
+}
+
+// lonely reports whether the roster names others, and none of them is there.
+func (k *keeper) lonely(r *bootstrapv1.Roster) bool {
+	named := slices.ContainsFunc(r.GetPeers(), func(e *bootstrapv1.Peer) bool { return e.GetId() != k.self.GetId() })
+	return named && k.peer.number(func(m app.Member) bool { return m.Live() && m.ID != k.self.GetId() }) == 0
 }
 
 // look asks the service how things are: a held peer renews its lease, one that is concerned lists the roster,
