@@ -182,6 +182,15 @@ alice msg late
 	wantStatuses(t, l, r, "2 ok", "5 ok", "4 ok", "3 ok", "6 ok", "7 ok")
 }
 
+// TestBackgroundHasBegun freezes a peer right after a command of it in the background, which it has got before.
+func TestBackgroundHasBegun(t *testing.T) {
+	t.Parallel()
+	l, r, err := run(t, "peers alice bob\nbob sleep 3s &\nlab freeze bob\nlab sleep 1s\nlab thaw bob\nwait\n", Options{}, nil)
+	if err != nil || !r.OK() {
+		t.Errorf("%v\n%s", err, l.out.String())
+	}
+}
+
 func TestBackgroundFails(t *testing.T) {
 	t.Parallel()
 	l, r, _ := run(t, "peers alice\nalice fail &\nalice fail &\nalice sleep 1s\nwait\nalice noop\n", Options{}, nil)

@@ -55,10 +55,18 @@ func (f *flow) background(ctx context.Context, s *Step, act action) {
 	f.jobs.add(one)
 	begin := time.Now()
 	in.begins(s, begin)
+	run := func() error { return act.run(ctx, in) }
+	if command, ok := act.(*commandStep); ok { // it has been sent before what stands behind it begins
+		wait := command.start(ctx, in)
+		run = func() error {
+			_, err := wait()
+			return err
+		}
+	}
 	go func() { // is waited for by wait, or at the end of the run
 		defer cancel(nil)
 		defer close(one.done)
-		one.failed = !in.ended(ctx, s, begin, act.run(ctx, in))
+		one.failed = !in.ended(ctx, s, begin, run())
 	}()
 }
 

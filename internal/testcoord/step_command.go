@@ -174,30 +174,35 @@ func (s *commandStep) run(ctx context.Context, f *flow) error {
 }
 
 // calls is run that returns the ends of the command, in the order of the peers.
-func (s *commandStep) calls(ctx context.Context, f *flow) ([]*call, error) {
+func (s *commandStep) calls(ctx context.Context, f *flow) ([]*call, error) { return s.start(ctx, f)() }
+
+// start sends the command to all peers. What it returns waits for the ends, and must be called.
+func (s *commandStep) start(ctx context.Context, f *flow) (wait func() ([]*call, error)) {
 	names, err := f.resolve(s.who)
 	if err != nil {
-		return nil, err
+		return func() ([]*call, error) { return nil, err }
 	}
 	c := f.c
 	limit := cmp.Or(s.within, c.opt.StepTimeout)
 	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("not done within %s", limit))
-	defer cancel()
 	calls := make([]*call, len(names))
 	for i, name := range names {
 		calls[i] = c.startCall(name, s.at(name), s.aside)
 	}
-	f.waitsFor(func() []string { return unanswered(calls) })
-	var timedOut error
-	for _, k := range calls {
-		select {
-		case <-k.ended:
-		case <-ctx.Done():
-			timedOut = context.Cause(ctx)
-			c.cancelCalls(calls)
+	return func() ([]*call, error) {
+		defer cancel()
+		f.waitsFor(func() []string { return unanswered(calls) })
+		var timedOut error
+		for _, k := range calls {
+			select {
+			case <-k.ended:
+			case <-ctx.Done():
+				timedOut = context.Cause(ctx)
+				c.cancelCalls(calls)
+			}
 		}
+		return calls, s.judge(f, names, calls, timedOut)
 	}
-	return calls, s.judge(f, names, calls, timedOut)
 }
 
 // judge makes one error of the ends of all calls.
