@@ -117,9 +117,9 @@ func exploreSuite(ctx context.Context, std Stdio, f *exploreFlags, apps []func()
 	if f.faults != "" && !explore.NewTarget(suite, spec.Suite()).Permits() {
 		return exit{exitUsage, fmt.Errorf("%s: there is no place for faults: no step that begins peers with init has another behind it", file)}
 	}
-	if f.out != "" {
-		if err := os.MkdirAll(f.out, 0o750); err != nil {
-			return fmt.Errorf("--out: %w", err)
+	if f.faults != "" {
+		if err := f.checkOut(file); err != nil {
+			return exit{exitUsage, err}
 		}
 	}
 	ctx, stop := untilSignal(ctx, endings...)
@@ -147,6 +147,24 @@ func exploreSuite(ctx context.Context, std Stdio, f *exploreFlags, apps []func()
 		return exit{exitFailed, nil}
 	}
 	return err
+}
+
+// checkOut makes sure, before the first run, that suites can be written where they are to be.
+func (f *exploreFlags) checkOut(suite string) error {
+	dir := f.out
+	if dir == "" {
+		if info, err := os.Stat(suite); err == nil && !info.Mode().IsRegular() {
+			return fmt.Errorf("%s is no file with a folder of its own: name a folder for what is found with --out", suite)
+		}
+		dir = filepath.Dir(suite)
+	} else if err := os.MkdirAll(dir, 0o750); err != nil {
+		return fmt.Errorf("--out: %w", err)
+	}
+	probe, err := os.CreateTemp(dir, ".explore-*")
+	if err != nil {
+		return fmt.Errorf("what is found cannot be written to %s (%w): name another folder with --out", dir, errors.Unwrap(err))
+	}
+	return errors.Join(probe.Close(), os.Remove(probe.Name()))
 }
 
 // sameFolder reports whether two paths are of one folder that is there.

@@ -146,7 +146,7 @@ func studySuite(ctx context.Context, std Stdio, f *studyFlags, apps []func() app
 	begun := time.Now()
 	suite := suites[f.values[0]]
 	profile := gossipOf(suite).Profile
-	figures, err := f.figures(profile)
+	figures, err := f.figures(profile, suites)
 	if err != nil {
 		simulator.close()
 		return err
@@ -181,17 +181,20 @@ func studySuite(ctx context.Context, std Stdio, f *studyFlags, apps []func() app
 	return err
 }
 
-// figures are what theory expects of each value, if that is a number of peers.
-func (f *studyFlags) figures(profile string) ([]predict.Figures, error) {
+// figures are what theory expects of each value, if that is the number of peers.
+func (f *studyFlags) figures(profile string, suites map[int]*testcoord.Suite) ([]predict.Figures, error) {
 	tuning, err := membership.Profile(profile)
 	if err != nil {
 		return nil, err
 	}
 	var out []predict.Figures
 	for _, v := range f.values {
+		if len(suites[v].Peers) != v {
+			return nil, nil // theory says nothing about it
+		}
 		one, err := predict.Of(predict.Lab{Peers: v, Tuning: tuning})
 		if err != nil {
-			return nil, nil //nolint:nilerr // it is no number of peers, and then there is no theory
+			return nil, err
 		}
 		out = append(out, one)
 	}

@@ -36,8 +36,11 @@ func after(of func(predict.Figures) time.Duration) func(predict.Figures) (float6
 	return func(f predict.Figures) (float64, bool) { return of(f).Seconds(), of(f) > 0 }
 }
 
-// Theory is what is expected of a measure; figures belong to the values of the study.
+// Theory is what is expected of a measure; figures belong to the values of the study. Without any, nothing is.
 func Theory(measure string, figures []predict.Figures) []report.Theory {
+	if len(figures) == 0 {
+		return nil
+	}
 	var out []report.Theory
 	for _, f := range formulas[measure] {
 		t := report.Theory{Of: f.of, Name: f.name}

@@ -44,6 +44,9 @@ func (c *Coordinator) Run(ctx context.Context) (*Result, error) {
 		if ctx.Err() == nil {
 			c.reportStart(err)
 		}
+		if ctx.Err() == nil && work.Err() != nil {
+			err = nil // the suite's own time was up, which is a failure of it as any other
+		}
 		f.skip(c.suite.Steps)
 	}
 	c.endSection()

@@ -259,6 +259,21 @@ func TestInterrupt(t *testing.T) {
 	wantOutput(t, l, "interrupted", "FAIL test")
 }
 
+// TestTimeoutAtTheStart lets the time of a suite run out before its peers are there: that is its failure, and no other suite's.
+func TestTimeoutAtTheStart(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l := newLab(t, "timeout 2s\npeers alice bob\nall noop\n", Options{})
+		l.runner.mute = map[string]bool{"bob": true}
+		r, err := l.c.Run(context.Background())
+		if err != nil || r.OK() {
+			t.Errorf("%v %+v", err, r)
+		}
+		wantStatuses(t, l, r, "3 skip")
+		wantOutput(t, l, "the suite was not done within 2s")
+	})
+}
+
 func TestPeerDoesNotAttach(t *testing.T) {
 	t.Parallel()
 	var l *lab
