@@ -5,7 +5,9 @@ package network
 
 import (
 	"context"
+	"errors"
 	"net"
+	"syscall"
 )
 
 // Channel is what a connection is used for; fault rules can be narrowed to one.
@@ -31,3 +33,6 @@ type Network interface {
 	// Dial opens a connection; ctx bounds the dialling only.
 	Dial(ctx context.Context, ch Channel, addr string) (net.Conn, error)
 }
+
+// Refused reports whether the error of a Dial says for certain that nobody listens there: the machine of that address has answered.
+func Refused(err error) bool { return errors.Is(err, syscall.ECONNREFUSED) }

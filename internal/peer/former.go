@@ -2,10 +2,8 @@ package peer
 
 import (
 	"context"
-	"errors"
 	"net"
 	"strconv"
-	"syscall"
 	"time"
 
 	"peerlab.example/peerlab/internal/network"
@@ -65,5 +63,5 @@ func (p *Peer) isDead(ctx context.Context, e *bootstrapv1.Peer) bool {
 	if err == nil {
 		_ = conn.Close()
 	}
-	return errors.Is(err, syscall.ECONNREFUSED)
+	return network.Refused(err)
 }
