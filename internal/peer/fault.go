@@ -80,6 +80,17 @@ func (p *places) sawRoster(r *bootstrapv1.Roster) {
 	}
 }
 
+// recalled notes where members were in an earlier start, as far as nothing better is known.
+func (p *places) recalled(members []Acquaintance) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, m := range members {
+		if m.Name != "" && p.byAddr[m.Addr].name == "" {
+			p.byAddr[m.Addr] = place{name: m.Name}
+		}
+	}
+}
+
 // forget makes room, when there is need, by what the members do not have.
 func (p *places) forget(members func() []app.Member) {
 	p.mu.RLock()

@@ -76,8 +76,16 @@ type Memory interface {
 type Remembered struct {
 	// ID is that of its entry in the roster, which it gives up if it has crashed.
 	ID string `json:"id,omitempty"`
-	// Members are gossip addresses, so that it finds its group again while the bootstrap service is down, and in a split.
-	Members []string `json:"members,omitempty"`
+	// Members are whom it has known, so that it finds its group again while the bootstrap service is down, and in a split.
+	Members []Acquaintance `json:"members,omitempty"`
+}
+
+// Acquaintance is a member that a peer has known.
+type Acquaintance struct {
+	// Name is empty where it is not known; faults are between names.
+	Name string `json:"name,omitempty"`
+	// Addr is the gossip address.
+	Addr string `json:"addr"`
 }
 
 // ErrBootstrapTimeout is the error of Init when the service was not reached in time.

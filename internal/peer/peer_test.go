@@ -174,7 +174,7 @@ func TestNewcomersBehindADeadRosterFindEachOther(t *testing.T) {
 
 func TestOneKeeperForEachPeer(t *testing.T) {
 	inLab(t, func(l *testLab) {
-		memory := &testMemory{kept: Remembered{Members: []string{"10.0.0.99:1"}}}
+		memory := &testMemory{kept: Remembered{Members: []Acquaintance{{Addr: "10.0.0.99:1"}}}}
 		l.stopService()
 		alice := l.peer("alice", func(_ *Config, d *Deps) { d.Memory = memory })
 		for range 2 {
@@ -273,7 +273,7 @@ func TestASlowDiskDoesNotHoldUpTheView(t *testing.T) {
 		close(memory.slow)
 		alice.leave()
 		r, err := memory.Load()
-		if want := []string{bob.membership().Addr(), carol.membership().Addr()}; err != nil || !slices.Equal(r.Members, want) {
+		if want := []Acquaintance{{"bob", bob.membership().Addr()}, {"carol", carol.membership().Addr()}}; err != nil || !slices.Equal(r.Members, want) {
 			t.Errorf("remembered are %v, %v, want %v", r, err, want)
 		}
 	})

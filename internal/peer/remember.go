@@ -22,9 +22,13 @@ func (p *Peer) recall() {
 	if err != nil {
 		p.log.Warn().Err(err).Msg("remembered addresses not read")
 	}
+	p.places.recalled(r.Members)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.known, p.former = r.Members, r.ID
+	p.former = r.ID
+	for _, m := range r.Members {
+		p.known = append(p.known, m.Addr)
+	}
 }
 
 // remembered are the addresses of this start or of an earlier one, without this peer's own.
@@ -76,10 +80,14 @@ func (p *Peer) rememberNow() {
 			met = append(met, m.Addr)
 		}
 	}
-	now := Remembered{Members: toRemember(p.rosterAddrs(), met, p.remembered())}
+	addrs := toRemember(p.rosterAddrs(), met, p.remembered())
 	p.mu.Lock()
-	p.known, now.ID = now.Members, p.former
+	p.known = addrs
+	now := Remembered{ID: p.former}
 	p.mu.Unlock()
+	for _, a := range addrs {
+		now.Members = append(now.Members, Acquaintance{Name: p.places.name(a), Addr: a})
+	}
 	if p.deps.Memory == nil || now.ID == p.saved.ID && slices.Equal(now.Members, p.saved.Members) {
 		return
 	}
