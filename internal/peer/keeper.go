@@ -110,11 +110,12 @@ func (k *keeper) run(ctx context.Context) {
 	for {
 		r := k.peer.lastRoster()
 		wait := r.GetConfig().GetLease().AsDuration() / 3
+		lonely := k.lonely(r)
 		switch {
 		case r == nil:
 			wait = contact
 			contact = min(2*contact, contactMost)
-		case k.lonely(r):
+		case lonely:
 			wait = min(wait, contact)
 			contact = min(2*contact, contactMost)
 		default:
@@ -127,6 +128,9 @@ func (k *keeper) run(ctx context.Context) {
 			timer.Stop()
 			return
 		case <-timer.C:
+			if lonely && !k.lonely(k.peer.lastRoster()) {
+				continue // others have come
+			}
 			k.look(ctx)
 		case <-k.wake:
 			timer.Stop()
