@@ -75,6 +75,9 @@ func (h *how) settle(cmd *cobra.Command) error {
 	if h.runner == inNetns && cmd.Flags().Changed("listen") {
 		return exit{exitUsage, errors.New("--listen is not for --runner netns, where the coordinator has an address of its own")}
 	}
+	if h.runner == inSim && cmd.Flags().Changed("listen") {
+		return exit{exitUsage, errors.New("--listen is not for --runner sim, whose coordinator listens within the simulation only")}
+	}
 	if h.timeout < 0 || h.stepTimeout <= 0 {
 		return exit{exitUsage, errors.New("--timeout and --step-timeout are durations such as 90s or 5m")}
 	}

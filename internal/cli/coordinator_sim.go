@@ -76,6 +76,9 @@ func newSimulator(ctx context.Context, std Stdio, f *simFlags) (simulator, error
 	g, err := guest.Find(ctx, guest.Config{File: f.guest, Cache: filepath.Join(cache, "peerlab", "simulation"), Say: func(format string, args ...any) {
 		_, _ = fmt.Fprintf(std.Err, "peerlab: "+format+"\n", args...)
 	}})
+	if wrong := (*guest.FileError)(nil); errors.As(err, &wrong) {
+		return nil, exit{exitUsage, fmt.Errorf("--guest %s: %w", f.guest, systemSays(wrong.Err))}
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -25,7 +25,7 @@ type slow struct {
 }
 
 func (s *slow) Observe(app.MemberEvent) {
-	time.Sleep(s.takes)
+	<-time.After(s.takes)
 	s.known.Add(1)
 }
 

@@ -1,10 +1,9 @@
 package sim
 
 import (
-	"cmp"
 	"encoding/json"
 	"io"
-	"path"
+	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -24,41 +23,80 @@ const nameInGuest = "suite of a simulation"
 
 // Send gives what a guest is to read of a spec, and the reader of what it writes then. text gets what a person watches, as it happens.
 func Send(spec *Spec, text io.Writer) ([]byte, *Reader, error) {
-	sent, names := spec.inGuest()
+	sent, moved := spec.inGuest()
 	in, err := json.Marshal(sent)
 	if err != nil {
 		return nil, nil, err
 	}
-	return in, &Reader{screen: testcoord.NewScreen(text, spec.Color), to: spec.Observer, view: view{spec, names}}, nil
+	return in, &Reader{screen: testcoord.NewScreen(text, spec.Color), to: spec.Observer, view: view{spec, moved}}, nil
 }
 
-// inGuest is the spec in the setting of guests, and the user's names of its files.
-func (s *Spec) inGuest() (sent *Spec, names map[string]string) {
+// inGuest is the spec in the setting of guests, and whether its files have other names there than the user's.
+func (s *Spec) inGuest() (sent *Spec, moved bool) {
 	in := *s
 	in.Verbose, in.Color = false, false
-	in.Sources, names = map[string][]byte{}, map[string]string{}
+	if s.fixed() { // then the run depends on where it lies, and the guest must find it there
+		return &in, false
+	}
+	in.Sources = map[string][]byte{}
+	here := workingFolder()
 	for file, src := range s.Sources {
-		if absolutely.Match(src) { // then the run depends on where it lies, and the guest must find it there
-			in.Sources = s.Sources
-			return &in, nil
-		}
-		name := s.nameInGuest(file)
-		in.Sources[name], names[name] = src, file
+		in.Sources[nameFrom(whole(here, s.File), whole(here, file))] = src
 	}
 	in.File = suiteInGuest
-	names[suiteInGuest] = s.File
-	return &in, names
+	return &in, true
 }
 
-// absolutely matches a line that includes a file by a path which is not relative.
-var absolutely = regexp.MustCompile(`(?m)^\s*(\[.*\]\s*)?include\s+["']?(/|[A-Za-z]:)`)
+var (
+	// absolutely matches a line that includes a file by a path which is not relative.
+	absolutely = regexp.MustCompile(`(?m)^\s*(\[.*\]\s*)?include\s+["']?(/|[A-Za-z]:)`)
+	// perhaps matches one that does so if its variable has such a value, and abroad a line that gives a variable one.
+	perhaps = regexp.MustCompile(`(?m)^\s*(\[.*\]\s*)?include\s+["']?\$`)
+	abroad  = regexp.MustCompile(`(?m)^\s*param\s+\w+\s*=\s*["']?(/|[A-Za-z]:)`)
+)
 
-// nameInGuest is the path of a file as the guest finds it from the suite.
-func (s *Spec) nameInGuest(file string) string {
-	if clean(file) == clean(s.File) {
+// fixed reports whether a file is included by an absolute path.
+func (s *Spec) fixed() bool {
+	var open, away bool
+	for _, value := range s.Params {
+		away = away || filepath.IsAbs(value)
+	}
+	for _, src := range s.Sources {
+		if absolutely.Match(src) {
+			return true
+		}
+		open, away = open || perhaps.Match(src), away || abroad.Match(src)
+	}
+	return open && away
+}
+
+// workingFolder is where relative paths begin; empty if nobody knows. It has no symbolic links, beside which ".." is not what a path says.
+func workingFolder() string {
+	dir, err := os.Getwd()
+	if err != nil {
+		return ""
+	}
+	if dir, err = filepath.EvalSymlinks(dir); err != nil {
+		return ""
+	}
+	return dir
+}
+
+// whole is a path from a folder, unless it is absolute.
+func whole(here, file string) string {
+	if filepath.IsAbs(file) {
+		return filepath.Clean(file)
+	}
+	return filepath.Join(here, file)
+}
+
+// nameFrom is the shortest path of a file from the folder of the suite, so that it has one name from wherever the suite is run. A guest may ask for it by a
+// longer one: see Spec.read.
+func nameFrom(suite, file string) string {
+	if file == suite {
 		return suiteInGuest
 	}
-	from, err := filepath.Rel(path.Dir(clean(s.File)), file)
+	from, err := filepath.Rel(filepath.Dir(suite), file)
 	if err != nil {
 		return clean(file)
 	}
@@ -74,12 +112,14 @@ func nameOf(file string) string {
 // view is the way back: what a guest tells, as the user wants it.
 type view struct {
 	spec  *Spec
-	names map[string]string // of files, by name in the guest; nil where the guest has those of the user
+	moved bool // its files are not called as the user calls them
 }
 
 // step is a record with the user's name of its file, and with the output of commands that they want to see.
 func (v view) step(s testcoord.StepRecord) testcoord.StepRecord {
-	s.File = cmp.Or(v.names[s.File], s.File)
+	if v.moved && s.File != "" {
+		s.File = filepath.Join(filepath.Dir(v.spec.File), s.File)
+	}
 	return s.Shown(v.spec.Verbose)
 }
 

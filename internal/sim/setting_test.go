@@ -6,6 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"path"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -16,6 +19,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"peerlab.example/peerlab/app"
+	"peerlab.example/peerlab/internal/command"
 	"peerlab.example/peerlab/internal/testcoord"
 )
 
@@ -158,5 +162,106 @@ func TestSetting(t *testing.T) {
 	other.Sources[other.File] = fixed
 	if in, _, err := Send(other, io.Discard); err != nil || !bytes.Contains(in, []byte("louder.lab")) {
 		t.Errorf("%v\n%s", err, in)
+	}
+}
+
+// turning is a suite in suites whose files go up and come back into their own folder, which is included without such a turn, too.
+var turning = map[string]string{
+	"suites/top.lab":        "peers alice\ninclude \"../lib/common.lab\"\ninclude \"base.lab\"\n",
+	"lib/common.lab":        "param here = ../suites\ninclude \"../suites/base.lab\"\ninclude \"$here/deep/other.lab\"\n",
+	"suites/base.lab":       "alice echo base\n",
+	"suites/deep/other.lab": "include \"../../suites/deep/../base.lab\"\nalice echo other\n",
+}
+
+// TestTurning runs a suite that goes up and comes back, from several places: a guest gets the same, and the user has their own names.
+func TestTurning(t *testing.T) {
+	root := t.TempDir()
+	for _, lab := range []string{"one", "another"} {
+		write(t, filepath.Join(root, lab), turning)
+	}
+	var first []byte
+	for _, tt := range []struct{ from, file string }{
+		{"", "one/suites/top.lab"}, {"one", "suites/top.lab"}, {"one/suites", "top.lab"}, {"another/suites/deep", "../top.lab"},
+		{"", filepath.Join(root, "another", "suites", "top.lab")},
+	} {
+		t.Chdir(filepath.Join(root, tt.from))
+		spec := specOf(t, tt.file, nil)
+		in, _, err := Send(spec, io.Discard)
+		if first == nil {
+			first = in
+		}
+		if err != nil || !bytes.Equal(first, in) {
+			t.Errorf("%s from %q: %v\n%s\n%s", tt.file, tt.from, err, first, in)
+		}
+		sameNames(t, spec)
+	}
+}
+
+// sameNames runs a spec as it is and through a guest, and compares which files its steps stand in.
+func sameNames(t *testing.T, spec *Spec) {
+	t.Helper()
+	var files [2][]string
+	for i, how := range []func(context.Context, *Spec, io.Writer) (*Outcome, error){direct, throughGuest} {
+		synctest.Test(t, func(t *testing.T) {
+			o, err := how(t.Context(), spec, io.Discard)
+			if err != nil || !o.Result.OK() {
+				t.Fatal(spec.File, err, o)
+			}
+			for _, s := range o.Result.Steps {
+				files[i] = append(files[i], s.File)
+			}
+			<-time.After(Settle)
+		})
+	}
+	if d := cmp.Diff(files[0], files[1]); d != "" || len(files[0]) == 0 {
+		t.Error(spec.File, files[0], d)
+	}
+}
+
+// TestTurningAbsolutely includes by an absolute path what goes up and comes back; the path may be the value of a variable.
+func TestTurningAbsolutely(t *testing.T) {
+	root := t.TempDir()
+	write(t, root, turning)
+	t.Chdir(root)
+	common := filepath.ToSlash(filepath.Join(root, "lib", "common.lab"))
+	for i, src := range []string{
+		"include " + command.Quote(common), "param at = " + command.Quote(path.Dir(common)) + "\ninclude $at/common.lab", "param at = nowhere\ninclude $at/common.lab",
+	} {
+		file := fmt.Sprintf("suites/absolute%d.lab", i)
+		write(t, root, map[string]string{file: "peers alice\n" + src + "\ninclude \"../suites/base.lab\"\n"})
+		var params map[string]string
+		if strings.Contains(src, "nowhere") {
+			params = map[string]string{"at": path.Dir(common)}
+		}
+		sameNames(t, specOf(t, file, params))
+		sameNames(t, specOf(t, filepath.Join(root, file), params))
+	}
+}
+
+// write writes files into a folder.
+func write(t *testing.T, dir string, files map[string]string) {
+	t.Helper()
+	for name, text := range files {
+		file := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestTurns looks for files by paths that go up and come back: the longest that is there is meant.
+func TestTurns(t *testing.T) {
+	t.Parallel()
+	s := &Spec{Sources: map[string][]byte{"b.lab": []byte("b"), "../x/b.lab": []byte("x/b"), "../../y/c.lab": []byte("y/c"), "deep/b.lab": []byte("deep")}}
+	for name, want := range map[string]string{
+		"b.lab": "b", "../here/b.lab": "b", "../../up/here/b.lab": "b", "../x/b.lab": "x/b", "../../up/x/b.lab": "x/b", "../../y/c.lab": "y/c",
+		"../here/deep/b.lab": "deep", "../c.lab": "", "../": "", "..": "", "here/b.lab": "", "../../b.lab": "", "../b.lab": "",
+	} {
+		if got, err := s.read(name); string(got) != want || (err == nil) != (want != "") {
+			t.Errorf("%s: %q, %v", name, got, err)
+		}
 	}
 }

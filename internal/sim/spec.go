@@ -7,6 +7,7 @@ import (
 	"path"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"peerlab.example/peerlab/internal/invariant"
@@ -51,13 +52,30 @@ type Outcome struct {
 	Logs map[string]string
 }
 
-// read gives a file of the spec, and no other.
+// read gives a file of the spec, and no other. In a guest, where folders have no names, a path may leave the folder of the suite and come back, as
+// "../suites/base.lab" does where the suite lies in suites: Sources has it as "base.lab". Whoever has read the suite outside has found all that it includes.
+// So a path that is not there comes back, and since Sources has the shortest paths, it is the longest one that is there.
 func (s *Spec) read(name string) ([]byte, error) {
-	data, ok := s.Sources[clean(name)]
-	if !ok {
-		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
+	for file, ok := clean(name), true; ok; file, ok = withoutTurn(file) {
+		if data, found := s.Sources[file]; found {
+			return data, nil
+		}
 	}
-	return data, nil
+	return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
+}
+
+// withoutTurn is a path that goes up and down without its last step up and its first one down: "../b" of "../../a/b".
+func withoutTurn(file string) (string, bool) {
+	down := file
+	for strings.HasPrefix(down, "../") {
+		down = down[len("../"):]
+	}
+	up := strings.TrimSuffix(file, down)
+	_, down, ok := strings.Cut(down, "/")
+	if up == "" || !ok {
+		return "", false
+	}
+	return strings.TrimPrefix(up, "../") + down, true
 }
 
 // Suite is what is in File.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"time"
 
 	"google.golang.org/protobuf/proto"
@@ -24,6 +25,14 @@ const (
 	// frameMost bounds a frame, so that a broken guest is an error and not all of the memory.
 	frameMost = 1 << 30
 )
+
+// TakeStdout gives the standard output of this process to frames alone. Whoever prints then, be it by an os.Stdout that they have kept from
+// before, writes to standard error: an application may print, and half a frame is none.
+func TakeStdout() *os.File {
+	frames := *os.Stdout
+	*os.Stdout = *os.Stderr
+	return &frames
+}
 
 // Guest is a simulation as a program of its own: it reads the Spec from in, as JSON, and writes frames to out.
 func Guest(in io.Reader, out io.Writer, run func(*Spec) (*Outcome, error)) error {
@@ -144,6 +153,11 @@ func (r *Reader) Write(b []byte) (int, error) {
 
 // ErrNoOutcome is that of a guest that ended before its run did.
 var ErrNoOutcome = errors.New("the simulation ended without an outcome")
+
+// Exited is a guest that ended well, as a process, and before its run did: something in it has called os.Exit(0).
+func Exited(seed uint64, stderr string) *BrokenError {
+	return &BrokenError{Seed: seed, Why: "it ended with exit code 0, without an outcome", Stacks: stderr}
+}
 
 // Outcome is what the guest has sent at its end, as Run returned it there. It shows the summary.
 func (r *Reader) Outcome() (*Outcome, error) {

@@ -6,18 +6,21 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"peerlab.example/peerlab/app"
 	"peerlab.example/peerlab/internal/sim"
 )
 
-// brittle is an application with commands that break a simulation.
+// brittle is an application with commands that break a simulation, or that a simulation bears.
 type brittle struct {
-	never chan struct{} // not of a bubble, so that the clock of a bubble does not move while somebody waits for it
-	stuck chan struct{} // closed when somebody does
-	ended chan struct{} // closed when the process is to end
+	stdout *os.File      // as it was before the guest began
+	never  chan struct{} // not of a bubble, so that the clock of a bubble does not move while somebody waits for it
+	stuck  chan struct{} // closed when somebody does
+	ended  chan struct{} // closed when the process is to end
 }
 
 func (*brittle) Name() string { return "brittle" }
@@ -29,7 +32,10 @@ func (b *brittle) Commands() []app.Spec {
 			return nil, nil
 		}}
 	}
-	return []app.Spec{spec("crash", crash), spec("leak", leak), spec("stick", b.stick), spec("tell-and-stick", b.tellAndStick)}
+	return []app.Spec{
+		spec("crash", crash), spec("leak", leak), spec("tick", tick), spec("stick", b.stick), spec("tell-and-stick", b.tellAndStick),
+		spec("end0", func() { os.Exit(0) }), spec("end3", func() { os.Exit(3) }), spec("print", b.print),
+	}
 }
 
 func (*brittle) Start(context.Context, app.Peer) error { return nil }
@@ -41,6 +47,22 @@ func crash() { go panic("not today") }
 
 // leak leaves something behind that nothing will wake.
 func leak() { go func() { <-make(chan struct{}) }() }
+
+// tick leaves something behind that wakes for ever.
+func tick() {
+	go func() {
+		for range time.Tick(time.Minute) {
+			runtime.Gosched()
+		}
+	}()
+}
+
+// print writes where frames are written.
+func (b *brittle) print() {
+	for _, f := range []*os.File{os.Stdout, b.stdout} {
+		_, _ = f.WriteString("some of it\n")
+	}
+}
 
 // stick stands still.
 func (b *brittle) stick() {
@@ -59,7 +81,8 @@ func TestBroken(t *testing.T) {
 	for _, tt := range []struct{ command, why, where string }{
 		{"crash", "panic: not today", "fast.crash"},
 		{"stick", "fatal error: nothing has moved for 2m0s", "stick"},
-		{"leak", "fatal error: deadlock", "leak"},
+		{"end0", "it ended with exit code 0, without an outcome", ""},
+		{"end3", "it ended without an outcome", "exit status 3"},
 	} {
 		t.Run(tt.command, func(t *testing.T) {
 			t.Parallel()
@@ -74,6 +97,33 @@ func TestBroken(t *testing.T) {
 				t.Error(err)
 			}
 		})
+	}
+}
+
+// TestLeftBehind has commands that leave goroutines behind, after which nothing else is wrong.
+func TestLeftBehind(t *testing.T) {
+	for _, tt := range []struct{ name, commands, note string }{
+		{"leak", "alice leak\nbob leak\n", "note goroutines that have not ended with their peers: 2, begun by fast.leak\n"},
+		{"tick", "alice tick\n", "note goroutines that have not ended with their peers: 1, begun by fast.tick\n"},
+		{"nothing", "alice echo\n", ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			var out strings.Builder
+			o, err := Run(t.Context(), itself, spec("peers alice bob\nall init\n"+tt.commands+"lab sleep 1h\nexpect all members alive = 2\n"), &out)
+			if err != nil || !o.Result.OK() || !strings.Contains(out.String(), tt.note) || tt.note == "" && strings.Contains(out.String(), "note") {
+				t.Errorf("%v\n%s", err, &out)
+			}
+		})
+	}
+}
+
+// TestPrints has a command that writes to the standard output, where the frames are.
+func TestPrints(t *testing.T) {
+	var out strings.Builder
+	o, err := Run(t.Context(), itself, spec("peers alice\nalice print\nalice echo after\n"), &out)
+	if err != nil || !o.Result.OK() || len(o.Result.Steps) != 2 {
+		t.Errorf("%v\n%s", err, &out)
 	}
 }
 

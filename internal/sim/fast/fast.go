@@ -21,7 +21,7 @@ import (
 )
 
 // Run runs a spec in a process that begin makes, and that calls Guest. text gets what a person watches, as it happens. When ctx ends, so does
-// the run, with what it has until then. One that panics or stands still is a sim.BrokenError.
+// the run, with what it has until then. One that panics, exits or stands still is a sim.BrokenError.
 func Run(ctx context.Context, begin func() (*exec.Cmd, error), spec *sim.Spec, text io.Writer) (*sim.Outcome, error) {
 	in, reader, err := sim.Send(spec, text)
 	if err != nil {
@@ -61,6 +61,8 @@ func Run(ctx context.Context, begin func() (*exec.Cmd, error), spec *sim.Spec, t
 		return nil, sim.Panicked(spec.Seed, stderr.String()+"\n"+failed.Error())
 	case failed != nil:
 		return nil, failed
+	case errors.Is(err, sim.ErrNoOutcome):
+		return nil, sim.Exited(spec.Seed, stderr.String())
 	}
 	return outcome, err
 }

@@ -42,7 +42,7 @@ func itself() (*exec.Cmd, error) {
 
 // guestOfTests has an application that breaks, beside the chat. Whether it moves is looked at when it is known to stand still.
 func guestOfTests() int {
-	b := &brittle{never: make(chan struct{}), stuck: make(chan struct{}), ended: make(chan struct{})}
+	b := &brittle{stdout: os.Stdout, never: make(chan struct{}), stuck: make(chan struct{}), ended: make(chan struct{})}
 	ticks := make(chan time.Time)
 	go func() {
 		for <-b.stuck; ; {

@@ -4,7 +4,11 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"os"
+	"regexp"
 	"runtime"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -20,7 +24,8 @@ import (
 const garbage = 64 << 20
 
 // Guest is the process of a run with these applications. It reads the spec from in and writes frames to out. When in ends, so does the run,
-// with what it has until then. Guest returns the exit code; a run that stands still is left behind, to end with the process.
+// with what it has until then. Guest returns the exit code; a run that stands still is left behind, to end with the process. If out is
+// os.Stdout, it is for the frames alone from then on, and what applications print goes to standard error.
 func Guest(in io.Reader, out, errs io.Writer, apps []func() app.App) int {
 	room := make([]byte, garbage)
 	defer runtime.KeepAlive(room)
@@ -30,6 +35,9 @@ func Guest(in io.Reader, out, errs io.Writer, apps []func() app.App) int {
 }
 
 func guest(in io.Reader, out, errs io.Writer, apps []func() app.App, ticks <-chan time.Time) int {
+	if out == io.Writer(os.Stdout) {
+		out = sim.TakeStdout()
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	var pulse sim.Pulse
@@ -63,16 +71,48 @@ func guest(in io.Reader, out, errs io.Writer, apps []func() app.App, ticks <-cha
 	return 0
 }
 
-// virtually runs a spec in virtual time, until nothing of it is left. If something is left that nothing can wake any more, it panics.
+// virtually runs a spec in virtual time, until nothing of it is left but what applications have left behind: nothing wakes that any more, since
+// the clock has stopped, and it ends with the process. If the run itself waits for what nothing can wake, it panics.
 func virtually(outer context.Context, spec *sim.Spec, apps []func() app.App, beat func()) (outcome *sim.Outcome, err error) {
+	over := false
+	defer func() {
+		switch p := recover(); {
+		case p != nil && over: // so says synctest that goroutines are left
+			spec.Screen.Note(leftBehind(sim.Stacks()))
+		case p != nil:
+			panic(p)
+		}
+	}()
 	synctest.Test(new(testing.T), func(*testing.T) {
 		outcome, err = bubble(outer, spec, apps, beat)
 		for range sim.Settle / looks {
 			<-time.After(looks)
 			beat()
 		}
+		over = true
 	})
 	return outcome, err
+}
+
+var (
+	// inBubble is in the first line of a goroutine's stack, and begun finds who began it, without the folders of the package.
+	inBubble = regexp.MustCompile(`^goroutine \d+ \[.*synctest bubble`)
+	begun    = regexp.MustCompile(`(?m)^created by (?:.*/)?(\S+)`)
+)
+
+// leftBehind says which goroutines of a bubble have not ended. Those of one place are told once.
+func leftBehind(stacks string) string {
+	n, by := 0, []string{}
+	for stack := range strings.SplitSeq(stacks, "\n\n") {
+		if !inBubble.MatchString(stack) {
+			continue
+		}
+		n++
+		if place := begun.FindStringSubmatch(stack); len(place) > 0 && !slices.Contains(by, place[1]) {
+			by = append(by, place[1])
+		}
+	}
+	return fmt.Sprintf("goroutines that have not ended with their peers: %d, begun by %s", n, strings.Join(by, ", "))
 }
 
 // looks is how often a run looks whether it shall end, and tells that its clock moves. It cannot wait for what is outside of its bubble.

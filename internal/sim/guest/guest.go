@@ -14,13 +14,10 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/gofrs/flock"
-
-	"peerlab.example/peerlab/internal/atomicfile"
 )
 
 // embeddedFor is the program whose guest can be embedded. Another one has other applications.
@@ -31,7 +28,7 @@ type Config struct {
 	// File is a guest on disk; empty looks elsewhere.
 	File string
 	// Cache is a folder for guests that were built, and for what is compiled of them. Those of other versions of the program are
-	// deleted there when there are more than a few.
+	// deleted there when there are more than a few, and they were not used for long. It may be read-only if all that is needed is there.
 	Cache string
 	// Say tells the user why it takes so long.
 	Say func(format string, args ...any)
@@ -40,12 +37,26 @@ type Config struct {
 // Guest is the file of a guest, and a folder for what is compiled of it.
 type Guest struct{ File, Compiled string }
 
-// Find gives the guest of this program.
+// FileError is what is wrong with Config.File.
+type FileError struct{ Err error }
+
+func (e *FileError) Error() string { return "guest of the simulation: " + e.Err.Error() }
+
+// Unwrap implements the interface of package errors.
+func (e *FileError) Unwrap() error { return e.Err }
+
+// errNotWasm is a FileError's.
+var errNotWasm = errors.New("that is no WebAssembly")
+
+// Find gives the guest of this program. Where it is Config.File that is wrong, the error is a FileError.
 func Find(ctx context.Context, c Config) (*Guest, error) {
 	if c.File != "" {
 		wasm, err := os.ReadFile(c.File)
+		if err == nil && !bytes.HasPrefix(wasm, []byte("\x00asm")) {
+			err = errNotWasm
+		}
 		if err != nil {
-			return nil, fmt.Errorf("guest of the simulation: %w", err)
+			return nil, &FileError{err}
 		}
 		return c.found(c.File, wasm)
 	}
@@ -60,103 +71,70 @@ func Find(ctx context.Context, c Config) (*Guest, error) {
 	return c.built(ctx, program)
 }
 
-// lockEvery is how often a process looks whether the one that builds is done.
-const lockEvery = 100 * time.Millisecond
-
 // found gives a guest that is there a folder by its content, and a file there if it is in none.
 func (c *Config) found(file string, wasm []byte) (*Guest, error) {
-	sum := sha256.Sum256(wasm)
-	dir := filepath.Join(c.Cache, "guest-"+hex.EncodeToString(sum[:12]))
+	dir := filepath.Join(c.Cache, ofGuest+sumOf(wasm)[:nameLen])
 	if err := c.use(dir); err != nil {
 		return nil, err
 	}
 	if file == "" {
-		file = filepath.Join(dir, "guest.wasm")
+		file = filepath.Join(dir, guestFile)
 		if err := keep(file, wasm); err != nil {
-			return nil, fmt.Errorf("cache of the simulation: %w", err)
+			return nil, unwritable(err)
 		}
 	}
-	return c.guest(file, dir), nil
+	return c.guest(file, dir)
 }
 
-// keep writes a file that is not there, or not whole.
-func keep(file string, data []byte) error {
-	if info, err := os.Stat(file); err == nil && info.Size() == int64(len(data)) {
-		return nil
-	}
-	return atomicfile.Write(file, 0o600, false, atomicfile.Bytes(data))
-}
-
-// guest is what is in a folder of the cache. It says so if it is still to be compiled.
-func (c *Config) guest(file, dir string) *Guest {
-	g := &Guest{File: file, Compiled: filepath.Join(dir, "compiled")}
-	if _, err := os.Stat(g.Compiled); err != nil {
-		c.Say("compiling the guest of the simulation, once for this version of the program; this takes up to a minute")
-	}
-	return g
-}
-
-// built gives the guest that was built before for this very program, or builds it. Of several processes, one does.
+// built gives the guest that was built before for this very program, or builds it.
 func (c *Config) built(ctx context.Context, program string) (*Guest, error) {
 	sum, err := ownSum()
 	if err != nil {
 		return nil, err
 	}
-	dir := filepath.Join(c.Cache, "program-"+sum)
+	dir := filepath.Join(c.Cache, ofProgram+sum[:nameLen])
 	if err := c.use(dir); err != nil {
 		return nil, err
 	}
-	lock := flock.New(filepath.Join(dir, "lock"))
-	if _, err := lock.TryLockContext(ctx, lockEvery); err != nil {
-		return nil, fmt.Errorf("cache of the simulation: %w", err)
-	}
-	defer func() { _ = lock.Close() }()
-	file := filepath.Join(dir, "guest.wasm")
-	if _, err := os.Stat(file); errors.Is(err, os.ErrNotExist) {
-		c.Say("building the guest of the simulation, once for this version of the program; this takes up to a minute")
-		if err := Build(ctx, program, file); err != nil {
+	if !whole(dir) {
+		if err := c.build(ctx, program, dir); err != nil {
 			return nil, err
 		}
-	} else if err != nil {
-		return nil, err
 	}
-	return c.guest(file, dir), nil
+	return c.guest(filepath.Join(dir, guestFile), dir)
 }
 
-// kept is how many guests are kept. Each is some 30 MB, and as much again three times when it is compiled.
-const kept = 3
+// lockEvery is how often a process looks whether the one that builds is done.
+const lockEvery = 100 * time.Millisecond
 
-// use makes the folder of a guest, marks it as used, and deletes those that were not used for longest.
-func (c *Config) use(dir string) error {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return fmt.Errorf("cache of the simulation: %w", err)
+// build builds the guest into its folder. Of several processes, one does.
+func (c *Config) build(ctx context.Context, program, dir string) error {
+	lock := flock.New(filepath.Join(dir, "lock"))
+	if _, err := lock.TryLockContext(ctx, lockEvery); err != nil {
+		if ctx.Err() != nil {
+			return fmt.Errorf("build the guest of the simulation: %w", err)
+		}
+		return unwritable(err)
 	}
-	now := time.Now()
-	if err := os.Chtimes(dir, now, now); err != nil {
-		return fmt.Errorf("cache of the simulation: %w", err)
+	defer func() { _ = lock.Close() }()
+	if whole(dir) { // another one has
+		return nil
 	}
-	entries, err := os.ReadDir(c.Cache)
+	tmp, err := os.MkdirTemp(dir, "build-")
 	if err != nil {
-		return fmt.Errorf("cache of the simulation: %w", err)
+		return unwritable(err)
 	}
-	type old struct {
-		path string
-		used int64
+	defer func() { _ = os.RemoveAll(tmp) }()
+	b, err := prepare(ctx, program, tmp)
+	if err != nil {
+		return err
 	}
-	var all []old
-	for _, e := range entries {
-		if !strings.HasPrefix(e.Name(), "guest-") && !strings.HasPrefix(e.Name(), "program-") {
-			continue
-		}
-		if info, err := e.Info(); err == nil {
-			all = append(all, old{filepath.Join(c.Cache, e.Name()), info.ModTime().UnixNano()})
-		}
+	c.Say("building the guest of the simulation, once for this version of the program; this takes up to a minute")
+	out, err := b.build(ctx)
+	if err != nil {
+		return err
 	}
-	slices.SortFunc(all, func(a, b old) int { return int(min(max(b.used-a.used, -1), 1)) })
-	for _, o := range all[min(kept, len(all)):] {
-		_ = os.RemoveAll(o.path) // another process may be in it; then it goes another time
-	}
-	return nil
+	return move(out, dir)
 }
 
 // unpack undoes gzip.
@@ -183,7 +161,7 @@ func ownSum() (string, error) {
 	if _, err := io.Copy(h, f); err != nil {
 		return "", fmt.Errorf("this program: %w", err)
 	}
-	return hex.EncodeToString(h.Sum(nil)[:12]), nil
+	return hex.EncodeToString(h.Sum(nil)), nil
 }
 
 // programPath is the import path of this program's package main; empty where the build does not tell.

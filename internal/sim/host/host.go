@@ -9,8 +9,12 @@ package host
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/tetratelabs/wazero"
@@ -23,8 +27,43 @@ type host struct {
 	guest   wazero.CompiledModule
 }
 
-// newHost compiles a guest. cacheDir keeps what was compiled for the next time; empty keeps nothing.
+// newHost compiles a guest. cacheDir keeps what was compiled for the next time; empty keeps nothing. What is kept there and is damaged is
+// compiled again.
 func newHost(ctx context.Context, guest []byte, cacheDir string) (*host, error) {
+	h, err := compile(ctx, guest, cacheDir)
+	if err == nil || cacheDir == "" {
+		return h, err
+	}
+	switch some, failed := forget(cacheDir); {
+	case failed != nil:
+		err = fmt.Errorf("%w; %w", err, failed)
+	case !some: // then it was not for what was kept
+		return nil, err
+	default:
+		if h, err = compile(ctx, guest, cacheDir); err == nil {
+			return h, nil
+		}
+	}
+	return nil, fmt.Errorf("%w; what was compiled before may be damaged: delete the folder %s, or set XDG_CACHE_HOME to have another one", err, cacheDir)
+}
+
+// forget deletes what was compiled, and reports whether there was something. The folders stay, and so does what has no name yet: another process
+// may be about to write there.
+func forget(cacheDir string) (some bool, err error) {
+	err = filepath.WalkDir(cacheDir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || filepath.Ext(path) == ".tmp" {
+			return err
+		}
+		some = true
+		return os.Remove(path)
+	})
+	if errors.Is(err, fs.ErrNotExist) { // there was nothing, or another process deletes it too
+		err = nil
+	}
+	return some, err
+}
+
+func compile(ctx context.Context, guest []byte, cacheDir string) (*host, error) {
 	config := wazero.NewRuntimeConfigCompiler()
 	if cacheDir != "" {
 		cache, err := wazero.NewCompilationCacheWithDir(cacheDir)

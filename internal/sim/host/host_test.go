@@ -185,6 +185,25 @@ func TestPanic(t *testing.T) {
 	}
 }
 
+// TestExits has a command that ends the process of the guest.
+func TestExits(t *testing.T) {
+	t.Parallel()
+	o, text, err := run(t, 7, "peers alice\nalice echo before\nalice bad print\nalice bad exit\nlab sleep 1s\n")
+	var broke *sim.BrokenError
+	if o != nil || !errors.As(err, &broke) || broke.Seed != 7 || broke.Why != "it ended with exit code 0, without an outcome" || broke.Stacks != "some of it\nmore of it\n" {
+		t.Errorf("%v\n%s", err, text)
+	}
+}
+
+// TestPrints has a command that writes to the standard output, where the frames are.
+func TestPrints(t *testing.T) {
+	t.Parallel()
+	o, text, err := run(t, 7, "peers alice\nalice bad print\nalice echo after\n")
+	if err != nil || !o.Result.OK() || len(o.Result.Steps) != 2 {
+		t.Errorf("%v\n%s", err, text)
+	}
+}
+
 // TestStopped ends a guest from outside.
 func TestStopped(t *testing.T) {
 	t.Parallel()
@@ -265,7 +284,7 @@ func TestNoGuest(t *testing.T) {
 	if err := os.WriteFile(empty, []byte("\x00asm\x01\x00\x00\x00"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for file, want := range map[string]string{"nothing.wasm": "start the simulation: open nothing.wasm: no such file", "host_test.go": "start the simulation: compile the simulation: invalid magic number", empty: "ended without an outcome"} {
+	for file, want := range map[string]string{"nothing.wasm": "start the simulation: open nothing.wasm: no such file", "host_test.go": "start the simulation: compile the simulation: invalid magic number", empty: "it ended with exit code 0, without an outcome"} {
 		p := poolOf(file)
 		spec := &sim.Spec{File: "x.lab", Sources: map[string][]byte{"x.lab": []byte("peers alice\nalice echo\n")}}
 		if _, _, err := p.Run(t.Context(), spec, io.Discard); err == nil || !strings.Contains(err.Error(), want) {

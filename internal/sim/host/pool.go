@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/gob"
+	"errors"
 	"fmt"
 	"io"
 	"os/exec"
@@ -36,7 +37,7 @@ func (p *Pool) Close() {
 	p.idle = nil
 }
 
-// Run runs a spec. text gets what a person watches, as it happens. When ctx ends, so does the guest, without an outcome. One that panics, or
+// Run runs a spec. text gets what a person watches, as it happens. When ctx ends, so does the guest, without an outcome. One that panics or exits, or
 // that computes and never looks at its clock, is a sim.BrokenError.
 func (p *Pool) Run(ctx context.Context, spec *sim.Spec, text io.Writer) (*sim.Outcome, Stats, error) {
 	ticks := time.NewTicker(sim.LookEvery)
@@ -73,6 +74,9 @@ func (p *Pool) run(ctx context.Context, spec *sim.Spec, text io.Writer, ticks <-
 		return nil, r.ended.Stats, sim.Panicked(spec.Seed, r.ended.Stderr+"\n"+r.ended.Failed)
 	}
 	outcome, err := reader.Outcome()
+	if errors.Is(err, sim.ErrNoOutcome) {
+		return nil, r.ended.Stats, sim.Exited(spec.Seed, r.ended.Stderr)
+	}
 	return outcome, r.ended.Stats, err
 }
 

@@ -3,6 +3,7 @@ package main
 
 import (
 	"context"
+	"os"
 
 	"peerlab.example/peerlab"
 	"peerlab.example/peerlab/app"
@@ -14,6 +15,9 @@ func main() {
 }
 
 type bad struct{}
+
+// stdout is what was the standard output before the simulation began.
+var stdout = os.Stdout
 
 // sum is of no use but that it must be computed.
 var sum int
@@ -33,6 +37,11 @@ func (bad) Commands() []app.Spec {
 			for {
 				sum++
 			}
+		}),
+		spec("exit", func() { os.Exit(0) }), //nolint:forbidigo // what one must not do
+		spec("print", func() {
+			_, _ = os.Stdout.WriteString("some of it\n")
+			_, _ = stdout.WriteString("more of it\n")
 		}),
 		spec("hang", func() { // all of the program stands still, as when a lock is never given back
 			for {
