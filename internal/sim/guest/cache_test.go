@@ -137,8 +137,8 @@ func TestPrune(t *testing.T) {
 	c, _ := cacheOf(t.TempDir())
 	now := time.Now()
 	ages := map[string]time.Duration{
-		"guest-now": 0, "program-hour": time.Hour, "guest-hours": 5 * time.Hour, "guest-day": 23 * time.Hour,
-		"guest-old": 25 * time.Hour, "program-old": 1000 * time.Hour, "another": 1000 * time.Hour,
+		"guest-now": 0, "program-soon": 10 * time.Minute, "guest-recent": time.Hour, "guest-still": 119 * time.Minute,
+		"guest-old": 121 * time.Minute, "program-old": 1000 * time.Hour, "another": 1000 * time.Hour,
 	}
 	for name, age := range ages {
 		write(t, wasm, c.Cache, name, guestFile)
@@ -161,11 +161,11 @@ func TestPrune(t *testing.T) {
 		}
 	}
 	c.prune(now)
-	check("another", "guest-day", "guest-hours", "guest-now", "program-hour")
+	check("another", "guest-now", "guest-recent", "guest-still", "program-soon")
 	c.prune(now.Add(48 * time.Hour))
-	check("another", "guest-hours", "guest-now", "program-hour")
+	check("another", "guest-now", "guest-recent", "program-soon")
 	c.prune(now.Add(96 * time.Hour)) // of the few that are kept, any age
-	check("another", "guest-hours", "guest-now", "program-hour")
+	check("another", "guest-now", "guest-recent", "program-soon")
 }
 
 // TestFileThatIsNoGuest checks that the file is to blame then, and that the cache has nothing of it.
