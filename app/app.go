@@ -51,7 +51,8 @@ type Registrar interface {
 }
 
 // Observer is implemented by an App that wants to know who comes and goes.
-// Observe is called from one goroutine, in order, between Start and Stop; it must not block for long.
+// Observe is called from one goroutine, in order, between Start and Stop; it must not block for long: commands of applications that begin
+// meanwhile wait for it, up to a second, so that who has seen a change in the event log finds that the App knows of it.
 type Observer interface {
 	Observe(MemberEvent)
 }
