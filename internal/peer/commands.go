@@ -19,7 +19,9 @@ func (p *Peer) Commands() []app.Spec {
 	for _, h := range p.apps {
 		specs = append(specs, p.appCommands(h)...)
 		for _, spec := range h.app.Commands() {
-			spec.Run = p.informed(spec.Run)
+			if spec.Run != nil { // else the table refuses it
+				spec.Run = p.informed(spec.Run)
+			}
 			specs = append(specs, spec)
 		}
 	}

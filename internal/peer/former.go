@@ -1,6 +1,7 @@
 package peer
 
 import (
+	"cmp"
 	"context"
 	"net"
 	"strconv"
@@ -21,7 +22,7 @@ func (p *Peer) enroll(ctx context.Context, self *bootstrapv1.Peer) (*bootstrapv1
 	if err != nil {
 		return nil, err
 	}
-	if id := p.formerID(); p.isDead(ctx, entryOf(resp.GetRoster(), id)) {
+	if id := p.formerID(); id != self.GetId() && p.isDead(ctx, entryOf(resp.GetRoster(), id)) {
 		if _, err := p.deps.Bootstrap.Leave(ctx, &bootstrapv1.LeaveRequest{Group: req.GetGroup(), Id: id}); err != nil {
 			p.log.Warn().Err(err).Msg("the place of the former start is not given up; its lease will end")
 		} else if resp, err = p.deps.Bootstrap.Join(ctx, req); err != nil {
@@ -29,10 +30,21 @@ func (p *Peer) enroll(ctx context.Context, self *bootstrapv1.Peer) (*bootstrapv1
 		}
 	}
 	p.mu.Lock()
-	p.former = self.GetId()
+	p.enrolled = self.GetId()
+	p.mu.Unlock()
+	if p.isJoined() {
+		p.settleIn()
+	}
+	return resp, nil
+}
+
+// settleIn has the id remembered with which this peer has asked for a place, now that it is a member: one that is refused, since another of its
+// name lives, must not take that one's place in what both remember.
+func (p *Peer) settleIn() {
+	p.mu.Lock()
+	p.former = cmp.Or(p.enrolled, p.former)
 	p.mu.Unlock()
 	p.remember()
-	return resp, nil
 }
 
 func (p *Peer) formerID() string {

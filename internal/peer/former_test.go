@@ -3,6 +3,7 @@ package peer
 import (
 	"context"
 	"errors"
+	"slices"
 	"testing"
 	"time"
 
@@ -72,5 +73,27 @@ func TestANamesakeKeepsItsPlace(t *testing.T) {
 		}
 		alice.sees("alice")
 		l.roster("alice")
+		if r, _ := memory.Load(); r.ID != alice.membership().Self().ID {
+			t.Errorf("what both remember has the place of %s, who was refused", r.ID)
+		}
+	})
+}
+
+// Whom an earlier start knew is remembered on, and tried only as long as this start has met nobody: another group may be there by now.
+func TestOldAcquaintancesAreKeptAndNotTried(t *testing.T) {
+	inLab(t, func(l *testLab) {
+		const old = "10.0.0.99:1"
+		memory := &testMemory{kept: Remembered{Members: []Acquaintance{{Addr: old}}}}
+		alice := l.joined("alice", remembering(memory))
+		if !slices.Contains(alice.seeds(), old) {
+			t.Error("who is alone does not try whom it knew")
+		}
+		l.joined("bob")
+		alice.sees("alice", "bob")
+		<-time.After(5 * time.Second)
+		r, _ := memory.Load()
+		if slices.Contains(alice.seeds(), old) || !slices.Contains(r.Members, Acquaintance{Addr: old}) {
+			t.Errorf("tried are %v, remembered %v", alice.seeds(), r.Members)
+		}
 	})
 }

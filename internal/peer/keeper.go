@@ -111,6 +111,7 @@ func (k *keeper) run(ctx context.Context) {
 		r := k.peer.lastRoster()
 		wait := r.GetConfig().GetLease().AsDuration() / 3
 		lonely := k.lonely(r)
+		early := lonely && r != nil && contact < wait
 		switch {
 		case r == nil:
 			wait = contact
@@ -128,7 +129,7 @@ func (k *keeper) run(ctx context.Context) {
 			timer.Stop()
 			return
 		case <-timer.C:
-			if lonely && !k.lonely(k.peer.lastRoster()) {
+			if early && !k.lonely(k.peer.lastRoster()) {
 				continue // others have come
 			}
 			k.look(ctx)

@@ -175,6 +175,7 @@ func (p *Peer) join(ctx context.Context, say Progress, lists ...[]string) error 
 	p.mu.Lock()
 	p.joined = true
 	p.mu.Unlock()
+	p.settleIn()
 	return p.announce(ctx)
 }
 

@@ -114,14 +114,16 @@ type Peer struct {
 
 	tune sync.Mutex // held while timings change, and while a membership is made of them
 
-	mu      sync.Mutex
-	members *membership.Node    // guarded by mu; nil before create
-	started bool                // guarded by mu; membership runs
-	joined  bool                // guarded by mu; the members of the roster were joined
-	keeper  *keeper             // guarded by mu; nil before the first contact with the service
-	roster  *bootstrapv1.Roster // guarded by mu; as last seen, nil before
-	known   []string            // guarded by mu; the addresses that are remembered
-	former  string              // guarded by mu; the id that this peer had when it last asked for a place in the roster
+	mu       sync.Mutex
+	members  *membership.Node    // guarded by mu; nil before create
+	started  bool                // guarded by mu; membership runs
+	joined   bool                // guarded by mu; the members of the roster were joined
+	keeper   *keeper             // guarded by mu; nil before the first contact with the service
+	roster   *bootstrapv1.Roster // guarded by mu; as last seen, nil before
+	known    []string            // guarded by mu; the addresses that are remembered, and tried
+	older    []string            // guarded by mu; those that are kept for the next start, as long as there is room
+	former   string              // guarded by mu; the id with which this peer, or an earlier start of it, was last in the group
+	enrolled string              // guarded by mu; the id with which this start has asked for a place in the roster
 
 	news   chan struct{} // has room for one; there may be other addresses to remember
 	saving sync.Mutex    // held while Memory is given some

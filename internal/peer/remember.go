@@ -29,6 +29,7 @@ func (p *Peer) recall() {
 	for _, m := range r.Members {
 		p.known = append(p.known, m.Addr)
 	}
+	p.older = p.known
 }
 
 // remembered are the addresses of this start or of an earlier one, without this peer's own.
@@ -70,7 +71,8 @@ func (p *Peer) rememberNews() {
 }
 
 // rememberNow keeps the addresses of the roster and of the oldest live members for the next start, and as many of those that were known
-// before as there is room for: the last one of a group may be back before the others, and a roster may be all of the other side of a split.
+// before as there is room for: the last one of a group may be back before the others. This start tries the older ones only as long as it has
+// met nobody: who answers there later may be of another group by then.
 func (p *Peer) rememberNow() {
 	p.saving.Lock()
 	defer p.saving.Unlock()
@@ -80,12 +82,15 @@ func (p *Peer) rememberNow() {
 			met = append(met, m.Addr)
 		}
 	}
-	addrs := toRemember(p.rosterAddrs(), met, p.remembered())
+	roster, known := p.rosterAddrs(), p.remembered()
+	if len(met) > 0 {
+		known = nil
+	}
 	p.mu.Lock()
-	p.known = addrs
-	now := Remembered{ID: p.former}
+	p.known, p.older = toRemember(roster, met, known), toRemember(roster, met, p.older)
+	now, older := Remembered{ID: p.former}, p.older
 	p.mu.Unlock()
-	for _, a := range addrs {
+	for _, a := range older {
 		now.Members = append(now.Members, Acquaintance{Name: p.places.name(a), Addr: a})
 	}
 	if p.deps.Memory == nil || now.ID == p.saved.ID && slices.Equal(now.Members, p.saved.Members) {

@@ -171,14 +171,18 @@ lab     restart bob
 lab     thaw carol
 lab     sleep 2s
 lab     restart alice
+lab     loss 5% as lossy
+lab     loss 7% for 400us as lossy
+lab     sleep 1s
+lab     restart alice
 `, Options{}, nil)
 	if err != nil || !r.OK() {
 		t.Fatalf("%v %+v\n%s", err, r, l.out.String())
 	}
 	for name, want := range map[string]string{
-		"alice": "partition alice | bob for 3s as cut",
-		"bob":   "partition alice | bob for 3s as cut; partition alice | bob for 2s as cut",
-		"carol": "partition alice | bob for 2s as cut",
+		"alice": "partition alice | bob for 3s as cut; loss 5% as lossy; loss 7% for 400µs as lossy",
+		"bob":   "partition alice | bob for 3s as cut; partition alice | bob for 2s as cut; loss 5% as lossy; loss 7% for 400µs as lossy",
+		"carol": "partition alice | bob for 2s as cut; loss 5% as lossy; loss 7% for 400µs as lossy",
 	} {
 		if got := l.told(name); got != want {
 			t.Errorf("%s was told %s", name, got)

@@ -223,10 +223,18 @@ func (o order) line(now time.Time) string {
 	return "fault " + rule.String()
 }
 
+// coveredBy reports whether a newer order makes this one needless: it replaces the rule, or heals the same.
+func (o order) coveredBy(newer order) bool {
+	return o.heal == newer.heal && o.rule.ID == newer.rule.ID
+}
+
 // order gives a command to all peers that can take one, and keeps it for the others. The lock of faults is held.
 func (c *Coordinator) order(ctx context.Context, o order) error {
-	c.orders = append(slices.DeleteFunc(c.orders, func(old order) bool { return old.line(o.at) == "" }), o)
-	return c.everywhere(ctx, o.line(o.at))
+	c.orders = append(slices.DeleteFunc(c.orders, func(old order) bool { return old.line(o.at) == "" || old.coveredBy(o) }), o)
+	if o.heal != "" {
+		return c.everywhere(ctx, o.heal)
+	}
+	return c.everywhere(ctx, "fault "+o.rule.String())
 }
 
 // healStep lifts rules.
