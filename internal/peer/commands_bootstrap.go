@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
-	"strconv"
 
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/fieldmaskpb"
@@ -192,7 +190,7 @@ func configRecord(c *bootstrapv1.Config) app.Record {
 func rosterTable(r *bootstrapv1.Roster) app.Table {
 	t := app.Table{Columns: []string{"name", "address", "joined", "expires", "id"}}
 	for _, e := range r.GetPeers() {
-		t.Add(e.GetName(), net.JoinHostPort(e.GetHost(), strconv.Itoa(int(e.GetPort()))),
+		t.Add(e.GetName(), entryAddr(e),
 			e.GetJoinedAt().AsTime().Local(), e.GetExpiresAt().AsTime().Local(), e.GetId())
 	}
 	return t

@@ -3,7 +3,6 @@ package peer
 import (
 	"net"
 	"net/url"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -73,7 +72,7 @@ func (p *places) sawRoster(r *bootstrapv1.Roster) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, e := range r.GetPeers() {
-		addr := net.JoinHostPort(e.GetHost(), strconv.Itoa(int(e.GetPort())))
+		addr := entryAddr(e)
 		if !p.byAddr[addr].seen {
 			p.byAddr[addr] = place{name: e.GetName()}
 		}

@@ -3,8 +3,6 @@ package peer
 import (
 	"cmp"
 	"context"
-	"net"
-	"strconv"
 	"time"
 
 	"peerlab.example/peerlab/internal/network"
@@ -71,7 +69,7 @@ func (p *Peer) isDead(ctx context.Context, e *bootstrapv1.Peer) bool {
 	}
 	ctx, cancel := context.WithTimeout(ctx, formerWithin)
 	defer cancel()
-	conn, err := p.faults.Dial(ctx, network.Streams, net.JoinHostPort(e.GetHost(), strconv.Itoa(int(e.GetPort()))))
+	conn, err := p.faults.Dial(ctx, network.Streams, entryAddr(e))
 	if err == nil {
 		_ = conn.Close()
 	}

@@ -109,18 +109,15 @@ func (k *keeper) run(ctx context.Context) {
 	contact := contactFirst
 	for {
 		r := k.peer.lastRoster()
-		wait := r.GetConfig().GetLease().AsDuration() / 3
-		lonely := k.lonely(r)
-		early := lonely && r != nil && contact < wait
-		switch {
-		case r == nil:
-			wait = contact
-			contact = min(2*contact, contactMost)
-		case lonely:
-			wait = min(wait, contact)
-			contact = min(2*contact, contactMost)
-		default:
+		wait, early := r.GetConfig().GetLease().AsDuration()/3, false
+		if r != nil && !k.lonely(r) {
 			contact = contactFirst
+		} else {
+			early = r != nil && contact < wait
+			if r == nil || early {
+				wait = contact
+			}
+			contact = min(2*contact, contactMost)
 		}
 		// A tenth of jitter, so that peers that started together do not call together for ever.
 		timer := time.NewTimer(wait - time.Duration(rand.Int64N(int64(wait)/10+1)))

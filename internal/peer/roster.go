@@ -111,7 +111,7 @@ func (p *Peer) rosterAddrs() []string {
 	}
 	var out []string
 	for _, e := range p.lastRoster().GetPeers() {
-		if addr := net.JoinHostPort(e.GetHost(), strconv.Itoa(int(e.GetPort()))); addr != own {
+		if addr := entryAddr(e); addr != own {
 			out = append(out, addr)
 		}
 	}
@@ -123,6 +123,11 @@ func (p *Peer) seeds() []string {
 	out := append(p.rosterAddrs(), p.remembered()...)
 	slices.Sort(out)
 	return slices.Compact(out)
+}
+
+// entryAddr is the gossip address of an entry of the roster.
+func entryAddr(e *bootstrapv1.Peer) string {
+	return net.JoinHostPort(e.GetHost(), strconv.Itoa(int(e.GetPort())))
 }
 
 // rosterEntry is a member as an entry of the roster.

@@ -216,7 +216,7 @@ func (o order) line(now time.Time) string {
 	}
 	rule := o.rule
 	if rule.For > 0 {
-		if rule.For = (rule.For - now.Sub(o.at)).Round(time.Millisecond); rule.For <= 0 {
+		if rule.For -= now.Sub(o.at).Round(time.Millisecond); rule.For <= 0 { // who tells it at once tells all of it
 			return ""
 		}
 	}
@@ -231,10 +231,7 @@ func (o order) coveredBy(newer order) bool {
 // order gives a command to all peers that can take one, and keeps it for the others. The lock of faults is held.
 func (c *Coordinator) order(ctx context.Context, o order) error {
 	c.orders = append(slices.DeleteFunc(c.orders, func(old order) bool { return old.line(o.at) == "" || old.coveredBy(o) }), o)
-	if o.heal != "" {
-		return c.everywhere(ctx, o.heal)
-	}
-	return c.everywhere(ctx, "fault "+o.rule.String())
+	return c.everywhere(ctx, o.line(o.at))
 }
 
 // healStep lifts rules.
