@@ -37,6 +37,15 @@ func Write(path string, mode fs.FileMode, sync bool, write func(io.Writer) error
 	return nil
 }
 
+// Try makes a file in a folder, and removes it: so it is known beforehand whether Write can. Its name ends with .tmp.
+func Try(dir string) error {
+	f, err := os.CreateTemp(dir, ".peerlab-*.tmp")
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Close(), os.Remove(f.Name()))
+}
+
 // Bytes is what Write takes to write data.
 func Bytes(data []byte) func(io.Writer) error {
 	return func(w io.Writer) error {

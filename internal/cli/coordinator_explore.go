@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"peerlab.example/peerlab/app"
+	"peerlab.example/peerlab/internal/atomicfile"
 	"peerlab.example/peerlab/internal/command"
 	"peerlab.example/peerlab/internal/explore"
 	"peerlab.example/peerlab/internal/sim"
@@ -160,11 +161,10 @@ func (f *exploreFlags) checkOut(suite string) error {
 	} else if err := os.MkdirAll(dir, 0o750); err != nil {
 		return fmt.Errorf("--out: %w", err)
 	}
-	probe, err := os.CreateTemp(dir, ".explore-*")
-	if err != nil {
-		return fmt.Errorf("what is found cannot be written to %s (%w): name another folder with --out", dir, errors.Unwrap(err))
+	if err := atomicfile.Try(dir); err != nil {
+		return fmt.Errorf("what is found cannot be written to %s (%w): name another folder with --out", dir, systemSays(err))
 	}
-	return errors.Join(probe.Close(), os.Remove(probe.Name()))
+	return nil
 }
 
 // sameFolder reports whether two paths are of one folder that is there.

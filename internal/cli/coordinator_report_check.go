@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"peerlab.example/peerlab/internal/atomicfile"
 )
 
 // check reports what of it could not be written. That is known before a run then, and not at its end.
@@ -20,7 +22,7 @@ func (f *reportFlags) check() error {
 	if f.dir != "" {
 		err := os.MkdirAll(f.dir, 0o750)
 		if err == nil {
-			err = tryFolder(f.dir)
+			err = atomicfile.Try(f.dir)
 		}
 		if err != nil {
 			errs = append(errs, fmt.Errorf("--report %s: %w", f.dir, systemSays(err)))
@@ -40,21 +42,12 @@ func checkFile(flag, path string) error {
 	}
 	real, err := behindLinks(path)
 	if err == nil {
-		err = tryFolder(filepath.Dir(real))
+		err = atomicfile.Try(filepath.Dir(real))
 	}
 	if err != nil {
 		return fmt.Errorf("%s %s: folder %s: %w", flag, path, filepath.Dir(cmp.Or(real, path)), systemSays(err))
 	}
 	return nil
-}
-
-// tryFolder makes a file in a folder, and removes it.
-func tryFolder(dir string) error {
-	f, err := os.CreateTemp(dir, ".peerlab-*")
-	if err != nil {
-		return err
-	}
-	return errors.Join(f.Close(), os.Remove(f.Name()))
 }
 
 // systemSays is what the system said, without the name of a file that the user does not know.
